@@ -1,0 +1,1 @@
+"""The SQL source of truth: knowledge bases, documents, pages, chunks, jobs and keys."""

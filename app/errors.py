@@ -1,0 +1,366 @@
+"""The one error tree. A class's docstring is the sentence the user reads in English, `zh` the same in Chinese.
+
+    ManualqaError
+    |- InvalidInput (422)       QuestionEmpty, QuestionTooLong, InvalidName, InvalidSetting, InvalidRequest (400),
+    |                           BodyTooLarge (413), UnsupportedType (415)
+    |- NotFound (404)           KnowledgeBaseNotFound, DocumentNotFound, JobNotFound, RouteNotFound
+    |- Conflict (409)           NameTaken, DocumentNotReady, FingerprintMismatch
+    |- Denied                   KeyMissing (401), KeyInvalid (401), RoleTooLow (403)
+    |- DocumentError            Unreadable, EmptyFile, NoText, NeedsOcr, Encrypted, TooManyPages, DocumentTooCostly,
+    |                           IngestFailed
+    |- Unavailable (503)        ModelUnavailable, ModelBusy (429), EmbedderUnavailable, IndexUnavailable, DiskFull (507),
+    |                           NotReady
+    `- SetupError               DataFolderLocked, PortInUse, WeightsMissing, WeightsCorrupt, UnknownModel, ExtraMissing,
+                                ServerNotRunning, MigrationFailed
+
+Text in braces is filled from the keyword arguments; `detail` goes to the log and never to a user.
+"""
+
+from __future__ import annotations
+
+import inspect
+from typing import ClassVar
+
+from app.types import Language
+
+
+class ManualqaError(Exception):
+    """Something went wrong inside manualqa; the log has the details."""
+
+    status: ClassVar[int] = 500
+    zh: ClassVar[str] = "manualqa 内部出错；详情见日志。"
+
+    def __init__(self, detail: str | None = None, **params: object) -> None:
+        self.detail = detail
+        self.params = params
+        super().__init__(self.message("en"))
+
+    @classmethod
+    def code(cls) -> str:
+        """The stable machine name: `DataFolderLocked` is `data_folder_locked`."""
+        return "".join(f"_{c.lower()}" if c.isupper() else c for c in cls.__name__).lstrip("_")
+
+    def message(self, language: Language) -> str:
+        """The sentence for people, in the language asked for."""
+        template = self.zh if language == "zh" else " ".join((inspect.getdoc(type(self)) or "").split())
+        return template.format_map(_Blanks(self.params))
+
+
+class _Blanks(dict[str, object]):
+    """A missing parameter must not hide the error that is being reported."""
+
+    def __missing__(self, key: str) -> str:
+        return "?"
+
+
+# --- input -----------------------------------------------------------------------------------------------------------
+
+
+class InvalidInput(ManualqaError):
+    """The request cannot be used: {reason}"""
+
+    status = 422
+    zh = "请求无法使用：{reason}"
+
+
+class InvalidRequest(InvalidInput):
+    """The request is malformed: {reason}"""
+
+    status = 400
+    zh = "请求格式有误：{reason}"
+
+
+class QuestionEmpty(InvalidInput):
+    """The question is empty; write what you want to know."""
+
+    zh = "问题为空；请写下想知道的内容。"
+
+
+class QuestionTooLong(InvalidInput):
+    """The question has {length} characters; at most {limit} are allowed. Ask for one thing at a time."""
+
+    zh = "问题有 {length} 个字符，最多允许 {limit} 个。请一次只问一件事。"
+
+
+class InvalidName(InvalidInput):
+    """The name is not usable: it must have 1 to {limit} visible characters."""
+
+    zh = "名称不可用：须为 1 到 {limit} 个可见字符。"
+
+
+class InvalidSetting(InvalidInput):
+    """The setting {name} is not usable: {reason}"""
+
+    zh = "设置 {name} 不可用：{reason}"
+
+
+class BodyTooLarge(InvalidInput):
+    """The upload is larger than the limit of {limit_mb} MB. Split the file, or raise {setting}."""
+
+    status = 413
+    zh = "上传内容超过 {limit_mb} MB 的上限。请拆分文件，或调大 {setting}。"
+
+
+class UnsupportedType(InvalidInput):
+    """The file {name} is not of a type that can be read. Send one of: {allowed}."""
+
+    status = 415
+    zh = "文件 {name} 的类型无法读取。可用类型：{allowed}。"
+
+
+# --- not found, conflict, denied --------------------------------------------------------------------------------------
+
+
+class NotFound(ManualqaError):
+    """There is no such thing here."""
+
+    status = 404
+    zh = "没有找到。"
+
+
+class KnowledgeBaseNotFound(NotFound):
+    """There is no knowledge base {ref}. `GET /v1/knowledge-bases` lists those there are."""
+
+    zh = "没有知识库 {ref}。`GET /v1/knowledge-bases` 可列出现有的知识库。"
+
+
+class DocumentNotFound(NotFound):
+    """There is no document {ref} in this knowledge base."""
+
+    zh = "此知识库中没有文档 {ref}。"
+
+
+class JobNotFound(NotFound):
+    """There is no job {ref}."""
+
+    zh = "没有任务 {ref}。"
+
+
+class RouteNotFound(NotFound):
+    """There is nothing at this address. `GET /openapi.json` lists every route."""
+
+    zh = "此地址不存在。`GET /openapi.json` 列出全部接口。"
+
+
+class MethodNotAllowed(ManualqaError):
+    """This address does not take {method}. `GET /openapi.json` lists what it takes."""
+
+    status = 405
+    zh = "此地址不接受 {method}。`GET /openapi.json` 列出可用的方法。"
+
+
+class Conflict(ManualqaError):
+    """The request does not fit the present state."""
+
+    status = 409
+    zh = "请求与当前状态冲突。"
+
+
+class NameTaken(Conflict):
+    """There is already a knowledge base named {name}. Choose another name, or use that one."""
+
+    zh = "已有名为 {name} 的知识库。请换一个名称，或使用已有的。"
+
+
+class DocumentNotReady(Conflict):
+    """The document is not ready yet (state: {state}). Watch its job, or try again later."""
+
+    zh = "文档尚未就绪（状态：{state}）。请查看其任务，或稍后再试。"
+
+
+class FingerprintMismatch(Conflict):
+    """This knowledge base was indexed with {built_with}, but the server runs {running}. Start the server with the
+    embedder it was built with, or make a new knowledge base and ingest the manuals again."""
+
+    zh = "此知识库由 {built_with} 建立索引，而服务器正在使用 {running}。请用原来的嵌入模型启动服务器，或新建知识库并重新导入手册。"
+
+
+class Denied(ManualqaError):
+    """This key may not do that."""
+
+    status = 403
+    zh = "此密钥无权执行该操作。"
+
+
+class KeyMissing(Denied):
+    """An API key is needed. Send it as `Authorization: Bearer <key>`."""
+
+    status = 401
+    zh = "需要 API 密钥。请以 `Authorization: Bearer <密钥>` 发送。"
+
+
+class KeyInvalid(Denied):
+    """The API key is not valid. Check it, or make a new one with `manualqa keys create`."""
+
+    status = 401
+    zh = "API 密钥无效。请检查，或用 `manualqa keys create` 新建一个。"
+
+
+class RoleTooLow(Denied):
+    """This key has the role {role}; {needed} is needed."""
+
+    zh = "此密钥的角色是 {role}；需要 {needed}。"
+
+
+# --- documents -------------------------------------------------------------------------------------------------------
+
+
+class DocumentError(ManualqaError):
+    """The document could not be read."""
+
+    status = 422
+    zh = "无法读取该文档。"
+
+
+class EmptyFile(DocumentError):
+    """The file {name} is empty (0 bytes). Upload it again from the original."""
+
+    zh = "文件 {name} 为空（0 字节）。请从原件重新上传。"
+
+
+class Unreadable(DocumentError):
+    """The file {name} is damaged or not what its type says: {reason}. Open it in a viewer, save it anew, upload again."""
+
+    zh = "文件 {name} 已损坏，或与其类型不符：{reason}。请用阅读器打开、另存后重新上传。"
+
+
+class NoText(DocumentError):
+    """The file {name} has no text in it, so nothing could be answered from it."""
+
+    zh = "文件 {name} 中没有文字，无法据此回答问题。"
+
+
+class NeedsOcr(DocumentError):
+    """The file {name} has page images but no text layer: it needs OCR. Run it through an OCR program, then upload the result."""
+
+    zh = "文件 {name} 只有页面图像而没有文字层，需要 OCR。请先做文字识别，再上传结果。"
+
+
+class Encrypted(DocumentError):
+    """The file {name} is protected by a password. Save a copy without the password and upload that."""
+
+    zh = "文件 {name} 受密码保护。请另存一份无密码的副本再上传。"
+
+
+class TooManyPages(DocumentError):
+    """The file {name} has {pages} pages; at most {limit} are taken. Split it, or raise MQA_MAX_PAGES."""
+
+    zh = "文件 {name} 有 {pages} 页，最多接受 {limit} 页。请拆分，或调大 MQA_MAX_PAGES。"
+
+
+class DocumentTooCostly(DocumentError):
+    """Reading the file {name} went over the limit of {limit} and was stopped. It may be damaged or hostile; save it anew, or raise {setting}."""
+
+    zh = "读取文件 {name} 超过 {limit} 的上限，已停止。文件可能已损坏或含恶意内容；请另存，或调大 {setting}。"
+
+
+class IngestFailed(DocumentError):
+    """The file {name} could not be processed because of a fault on our side. Try again; the log has the details."""
+
+    status = 500
+    zh = "文件 {name} 因我方故障未能处理。请重试；详情见日志。"
+
+
+# --- parts that are away ----------------------------------------------------------------------------------------------
+
+
+class Unavailable(ManualqaError):
+    """A part of the service is not available now. Try again in a moment."""
+
+    status = 503
+    zh = "服务的某个部分暂不可用。请稍后再试。"
+
+
+class ModelUnavailable(Unavailable):
+    """The language model does not answer: {reason}."""
+
+    zh = "语言模型没有应答：{reason}。"
+
+
+class ModelBusy(Unavailable):
+    """The language model is busy. Try again in a moment."""
+
+    status = 429
+    zh = "语言模型正忙。请稍后再试。"
+
+
+class EmbedderUnavailable(Unavailable):
+    """The embedding model is not available: {reason}."""
+
+    zh = "嵌入模型不可用：{reason}。"
+
+
+class IndexUnavailable(Unavailable):
+    """The search index is not available: {reason}."""
+
+    zh = "搜索索引不可用：{reason}。"
+
+
+class NotReady(Unavailable):
+    """The server is still starting. Try again in a moment; `GET /readyz` says what it waits for."""
+
+    zh = "服务器仍在启动。请稍后再试；`GET /readyz` 会说明正在等待什么。"
+
+
+class DiskFull(Unavailable):
+    """There is not enough free disk space ({free_mb} MB free, {needed_mb} MB needed). Nothing was stored; free some space and try again."""
+
+    status = 507
+    zh = "磁盘空间不足（剩余 {free_mb} MB，需要 {needed_mb} MB）。没有保存任何内容；请清理后重试。"
+
+
+# --- starting up ------------------------------------------------------------------------------------------------------
+
+
+class SetupError(ManualqaError):
+    """The program cannot start as it is set up."""
+
+    zh = "按当前设置程序无法启动。"
+
+
+class DataFolderLocked(SetupError):
+    """The data folder {folder} is in use by another manualqa ({owner}). Stop that one, or choose another folder with MQA_DATA_DIR."""
+
+    zh = "数据文件夹 {folder} 正被另一个 manualqa 使用（{owner}）。请先停止它，或用 MQA_DATA_DIR 选择其他文件夹。"
+
+
+class PortInUse(SetupError):
+    """The address {host}:{port} is in use by another program. Stop it, or choose another port with MQA_PORT or --port."""
+
+    zh = "地址 {host}:{port} 已被其他程序占用。请停止它，或用 MQA_PORT 或 --port 换一个端口。"
+
+
+class UnknownModel(SetupError):
+    """There is no model named {name}. Known names: {known}. A folder, a .gguf file or a model hub id (owner/name) works too."""
+
+    zh = "没有名为 {name} 的模型。已知名称：{known}。也可使用文件夹、.gguf 文件或模型库编号（owner/name）。"
+
+
+class WeightsMissing(SetupError):
+    """The weights of {name} are not on this machine and could not be fetched: {reason}. With a network, run `manualqa models pull {name}`; without one, copy the model folder from another machine to {folder}."""
+
+    zh = "本机没有 {name} 的权重，也无法下载：{reason}。有网络时请运行 `manualqa models pull {name}`；没有网络时，请从其他机器把模型文件夹复制到 {folder}。"
+
+
+class WeightsCorrupt(SetupError):
+    """The file {file} of {name} does not have the expected sha256 and was refused. Run `manualqa models pull {name}` again."""
+
+    zh = "{name} 的文件 {file} 与预期的 sha256 不符，已拒绝。请重新运行 `manualqa models pull {name}`。"
+
+
+class ExtraMissing(SetupError):
+    """{feature} needs an optional part: install it with `pip install 'manualqa[{extra}]'`."""
+
+    zh = "{feature} 需要可选组件：请运行 `pip install 'manualqa[{extra}]'`。"
+
+
+class ServerNotRunning(SetupError):
+    """No manualqa server answers at {url}. Start one with `manualqa serve`, or set MQA_URL."""
+
+    zh = "{url} 上没有 manualqa 服务器。请用 `manualqa serve` 启动，或设置 MQA_URL。"
+
+
+class MigrationFailed(SetupError):
+    """The catalogue in {folder} could not be brought to this version: {reason}. It was left as it was; a newer manualqa may have written it."""
+
+    zh = "{folder} 中的目录数据库无法升级到此版本：{reason}。内容保持原样；可能由更新版本的 manualqa 写入。"

@@ -1,0 +1,167 @@
+"""The seams of manualqa: small protocols, each with the law that every implementation passes in `tests/contract`."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.types import Chunk, ParsedDocument
+
+Vectors = NDArray[np.float32]
+Progress = Callable[[int, int], None]
+"""Called with (pages done, pages in total); must be cheap and must not raise."""
+
+
+@dataclass(frozen=True, slots=True)
+class ParseLimits:
+    """What one parse may cost; beyond any of these the parser raises `DocumentTooCostly` or `TooManyPages`."""
+
+    seconds: float
+    memory_mb: int
+    pages: int
+    characters: int
+
+
+class Parser(Protocol):
+    """Turns one file into pages.
+
+    Law: the same bytes give the same pages; nothing is written outside a temporary folder; whatever the bytes are, it
+    returns a document with some text on at least one page or raises an error of `app.errors` (`NoText`, `NeedsOcr`,
+    `Unreadable`, `Encrypted`, `DocumentTooCostly`, `TooManyPages`), never another exception.
+    """
+
+    def parse(self, path: Path, limits: ParseLimits, progress: Progress) -> ParsedDocument: ...
+
+
+class Embedder(Protocol):
+    """Turns text into vectors of unit length.
+
+    Law: `embed_*` keep the order, return shape (len(texts), dimensions) float32 rows of Euclidean length 1, and give
+    the same vector for the same text within 1e-3; an empty list gives shape (0, dimensions). Raises
+    `EmbedderUnavailable`.
+    """
+
+    @property
+    def fingerprint(self) -> str: ...
+
+    @property
+    def dimensions(self) -> int: ...
+
+    @property
+    def max_tokens(self) -> int: ...
+
+    def count_tokens(self, texts: Sequence[str]) -> list[int]: ...
+
+    def embed_queries(self, texts: Sequence[str]) -> Vectors: ...
+
+    def embed_passages(self, texts: Sequence[str]) -> Vectors: ...
+
+
+@dataclass(frozen=True, slots=True)
+class IndexEntry:
+    """What the indexes get of a chunk: its id, its document and the text to be found (heading path included)."""
+
+    chunk_id: str
+    document_id: str
+    text: str
+
+
+class VectorStore(Protocol):
+    """Vectors by chunk id, one closed collection per index id (an id of ours, never a user's text).
+
+    Law: `upsert` of the same id replaces it; a returned call is durable; `search` returns (chunk id, cosine) pairs
+    best first; `cosines` gives the exact cosine for each id that is there; a missing index is empty; deletes of
+    absent ids do nothing. Raises `IndexUnavailable`.
+    """
+
+    def upsert(self, index_id: str, chunk_ids: Sequence[str], vectors: Vectors) -> None: ...
+
+    def search(self, index_id: str, vector: Vectors, limit: int) -> list[tuple[str, float]]: ...
+
+    def cosines(self, index_id: str, chunk_ids: Sequence[str], vector: Vectors) -> dict[str, float]: ...
+
+    def delete(self, index_id: str, chunk_ids: Sequence[str]) -> None: ...
+
+    def drop(self, index_id: str) -> None: ...
+
+    def ids(self, index_id: str) -> set[str]: ...
+
+    def close(self) -> None: ...
+
+
+class KeywordIndex(Protocol):
+    """BM25 over our own tokens, one closed index per index id.
+
+    Law: `replace_document` puts exactly these entries in place of all that the document had before, in one commit,
+    durable when it returns; `search` returns (chunk id, BM25 score) pairs, best first, ties by chunk id; a missing
+    index is empty. Raises `IndexUnavailable`.
+    """
+
+    def replace_document(self, index_id: str, document_id: str, entries: Sequence[IndexEntry]) -> None: ...
+
+    def search(self, index_id: str, question: str, limit: int) -> list[tuple[str, float]]: ...
+
+    def delete_document(self, index_id: str, document_id: str) -> None: ...
+
+    def drop(self, index_id: str) -> None: ...
+
+    def ids(self, index_id: str) -> set[str]: ...
+
+    def close(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One message of a chat prompt."""
+
+    role: Literal["system", "user", "assistant"]
+    content: str
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens that a completion cost; the last thing a stream yields, where the server tells."""
+
+    prompt_tokens: int
+    completion_tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class ModelStatus:
+    """State of the language model: `ready` answers now, `starting` soon, `down` does not."""
+
+    state: Literal["ready", "starting", "down", "off"]
+    model: str
+    detail: str | None = None
+
+
+class LanguageModel(Protocol):
+    """A chat model behind an OpenAI-compatible endpoint.
+
+    Law: `stream` yields pieces of text in order, then at most one `Usage`; closing the iterator ends the upstream
+    request; whatever goes wrong is `ModelUnavailable` (nothing came yet, or it broke off midway) or `ModelBusy`.
+    """
+
+    @property
+    def name(self) -> str: ...
+
+    def stream(self, messages: Sequence[Message], max_tokens: int) -> AsyncIterator[str | Usage]: ...
+
+    async def status(self) -> ModelStatus: ...
+
+    async def close(self) -> None: ...
+
+
+class ChunkReader(Protocol):
+    """The catalogue as search sees it.
+
+    Law: returns only chunks of this knowledge base whose document is `READY` at the moment of the call, whatever an
+    index said; unknown ids are left out; values are (chunk, display name of its document).
+    """
+
+    def visible_chunks(self, knowledge_base_id: str, chunk_ids: Sequence[str]) -> dict[str, tuple[Chunk, str]]: ...

@@ -1,0 +1,220 @@
+"""The nouns that every part of manualqa shares: pages, chunks, hits, citations, answers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Literal
+
+Language = Literal["zh", "en"]
+
+
+class DocumentState(StrEnum):
+    """Where a document is on its way; it is searchable in `READY` and in no other state."""
+
+    QUEUED = "queued"
+    PROCESSING = "processing"
+    READY = "ready"
+    FAILED = "failed"
+    DELETING = "deleting"
+
+
+class Stage(StrEnum):
+    """What an ingestion job is doing."""
+
+    WAITING = "waiting"
+    PARSING = "parsing"
+    CHUNKING = "chunking"
+    EMBEDDING = "embedding"
+    PUBLISHING = "publishing"
+    DONE = "done"
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One page: its 1-based number as a PDF viewer shows it, and its cleaned text."""
+
+    number: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Heading:
+    """One outline entry: `level` starts at 1, `page` is 1-based.
+
+    `offset` is the place of the heading in its page's text in characters, or None where only the page is known.
+    """
+
+    level: int
+    title: str
+    page: int
+    offset: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ParsedDocument:
+    """What a parser hands on: at least one page, in order, and the outline, in reading order (may be empty)."""
+
+    pages: tuple[Page, ...]
+    outline: tuple[Heading, ...] = ()
+    title: str | None = None
+    parser: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """A slice of a document's text.
+
+    The text of a document is its pages' texts joined by "\\n"; `start` is where this chunk begins in it, in
+    characters, and `text` is exactly that slice. `page_starts` holds (offset in `text`, page number) pairs, the first
+    always at offset 0; a chunk on one page has one pair.
+    """
+
+    id: str
+    document_id: str
+    ordinal: int
+    text: str
+    start: int
+    page_starts: tuple[tuple[int, int], ...]
+    heading_path: tuple[str, ...] = ()
+
+    @property
+    def page_start(self) -> int:
+        return self.page_starts[0][1]
+
+    @property
+    def page_end(self) -> int:
+        return self.page_starts[-1][1]
+
+    def page_at(self, offset: int) -> int:
+        """The page that holds the character at `offset` of `text`."""
+        page = self.page_start
+        for start, number in self.page_starts:
+            if start > offset:
+                break
+            page = number
+        return page
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """Why a hit stands where it stands.
+
+    `cosine` is the similarity of the question and the chunk (-1..1) and the one quantity the threshold is about;
+    `bm25` and the ranks (1-based) are None where that side did not find the chunk; `fused` orders the hits and has no
+    other meaning.
+    """
+
+    cosine: float
+    fused: float
+    rank: int
+    bm25: float | None = None
+    bm25_rank: int | None = None
+    vector_rank: int | None = None
+    passed: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A chunk that answers a question, with its document's display name and its scores."""
+
+    chunk: Chunk
+    document_name: str
+    scores: Scores
+
+
+@dataclass(frozen=True, slots=True)
+class SearchResult:
+    """`hits` passed the threshold, best first; `rejected` are the nearest that did not (for the refusal's reader)."""
+
+    hits: tuple[Hit, ...]
+    rejected: tuple[Hit, ...]
+    threshold: float
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Citation:
+    """Proof of a sentence: `quote` is the exact text on page `page` (1-based) of the document."""
+
+    document_id: str
+    document_name: str
+    chunk_id: str
+    page: int
+    quote: str
+    cosine: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Sentence:
+    """One sentence of an answer with the citations that carry it; `grounded` is False where nothing does."""
+
+    text: str
+    citations: tuple[Citation, ...]
+    grounded: bool
+    reason: str | None = None
+
+
+class RefusalReason(StrEnum):
+    """Why no answer is given; the wording for people is in `app.generate.wording`."""
+
+    NO_DOCUMENTS = "no_documents"
+    BELOW_THRESHOLD = "below_threshold"
+    NOT_IN_MANUALS = "not_in_manuals"
+    NOT_GROUNDED = "not_grounded"
+
+
+AnswerMode = Literal["generated", "extractive", "refused"]
+
+
+@dataclass(frozen=True, slots=True)
+class Timings:
+    """Seconds since the question came in; None where that moment did not happen."""
+
+    sources: float
+    first_token: float | None = None
+    total: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The checked answer: the text shown is that of its grounded sentences alone.
+
+    `refused` with `reason` says that the manuals do not answer; `mode` "extractive" says that the model did not write
+    this (`degraded` says why). `withheld` are the sentences that the check took out.
+    """
+
+    question: str
+    language: Language
+    text: str
+    mode: AnswerMode
+    sentences: tuple[Sentence, ...]
+    citations: tuple[Citation, ...]
+    refused: bool
+    reason: RefusalReason | None = None
+    degraded: str | None = None
+    model: str | None = None
+    withheld: tuple[str, ...] = ()
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+    timings: Timings = field(default_factory=lambda: Timings(sources=0.0))
+
+
+@dataclass(frozen=True, slots=True)
+class Fingerprint:
+    """What built an index; two indexes with different fingerprints never answer one query together."""
+
+    embedder: str
+    dimensions: int
+    chunk_size: int
+    chunk_overlap: int
+    tokens: str
+
+    def as_dict(self) -> dict[str, str | int]:
+        return {
+            "embedder": self.embedder,
+            "dimensions": self.dimensions,
+            "chunk_size": self.chunk_size,
+            "chunk_overlap": self.chunk_overlap,
+            "tokens": self.tokens,
+        }
