@@ -3,7 +3,8 @@
     ManualqaError
     |- InvalidInput (422)       QuestionEmpty, QuestionTooLong, InvalidName, InvalidSetting, InvalidRequest (400),
     |                           BodyTooLarge (413), UnsupportedType (415)
-    |- NotFound (404)           KnowledgeBaseNotFound, DocumentNotFound, JobNotFound, RouteNotFound
+    |- NotFound (404)           KnowledgeBaseNotFound, DocumentNotFound, JobNotFound, RouteNotFound,
+    |                           MethodNotAllowed (405)
     |- Conflict (409)           NameTaken, DocumentNotReady, FingerprintMismatch
     |- Denied                   KeyMissing (401), KeyInvalid (401), RoleTooLow (403)
     |- DocumentError            Unreadable, EmptyFile, NoText, NeedsOcr, Encrypted, TooManyPages, DocumentTooCostly,
@@ -337,9 +338,9 @@ class UnknownModel(SetupError):
 
 
 class WeightsMissing(SetupError):
-    """The weights of {name} are not on this machine and could not be fetched: {reason}. With a network, run `manualqa models pull {name}`; without one, copy the model folder from another machine to {folder}."""
+    """The weights of {name} are not on this machine ({reason}). With a network, run `manualqa models pull {name}`; without one, copy the model folder from another machine to {folder}."""
 
-    zh = "本机没有 {name} 的权重，也无法下载：{reason}。有网络时请运行 `manualqa models pull {name}`；没有网络时，请从其他机器把模型文件夹复制到 {folder}。"
+    zh = "本机没有 {name} 的权重（{reason}）。有网络时请运行 `manualqa models pull {name}`；没有网络时，请从其他机器把模型文件夹复制到 {folder}。"
 
 
 class WeightsCorrupt(SetupError):
@@ -364,3 +365,14 @@ class MigrationFailed(SetupError):
     """The catalogue in {folder} could not be brought to this version: {reason}. It was left as it was; a newer manualqa may have written it."""
 
     zh = "{folder} 中的目录数据库无法升级到此版本：{reason}。内容保持原样；可能由更新版本的 manualqa 写入。"
+
+
+def errors_by_code() -> dict[str, type[ManualqaError]]:
+    """Every class of the tree by its code."""
+    found: dict[str, type[ManualqaError]] = {}
+    rest: list[type[ManualqaError]] = [ManualqaError]
+    while rest:
+        kind = rest.pop()
+        found[kind.code()] = kind
+        rest += kind.__subclasses__()
+    return found

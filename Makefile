@@ -1,0 +1,62 @@
+# The commands of this project; `make` alone lists them.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+TEST_MODELS := multilingual-e5-small qwen2.5-coder-0.5b-instruct
+
+.PHONY: help serve test check format bench bench-retrieval bench-answers bench-ingest bench-start examples clean
+
+help: ## List these targets
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
+
+$(STAMP): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "manualqa needs Python 3.11 or newer; set PYTHON=..."; exit 1; }
+	@echo "Installing the environment into $(VENV) (about 2.3 GB, once) ..."
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --disable-pip-version-check --progress-bar on -c constraints.txt -e '.[local,dev]' 2>&1 \
+		| grep --line-buffered -E '^(Collecting|Installing|Successfully|ERROR)|error:' | cut -c1-120 ; exit $${PIPESTATUS[0]}
+	@touch $(STAMP)
+
+serve: $(STAMP) ## Start the server with the sample manuals (first time: environment and weights too)
+	@$(BIN)/manualqa models pull
+	@exec $(BIN)/manualqa serve --sample examples
+
+test: $(STAMP) ## Run all tests (first time: environment and weights too)
+	@$(BIN)/manualqa models pull $(TEST_MODELS)
+	@$(BIN)/pytest --durations=10
+
+check: $(STAMP) ## Check format, lint, types and import arrows
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-cache
+
+format: $(STAMP) ## Format the code and fix what can be fixed
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+bench: bench-ingest bench-retrieval bench-answers bench-start ## Measure everything on the real manuals (about 40 minutes on two cores)
+
+bench-ingest: $(STAMP) ## Measure parsing and whole ingest, pages per second and peak memory
+	@$(BIN)/python -m eval ingest
+
+bench-retrieval: $(STAMP) ## Measure hit@1, hit@5 and MRR@10 on the labelled questions
+	@$(BIN)/python -m eval retrieval
+
+bench-answers: $(STAMP) ## Measure answers and refusals of the default model on a seeded sample
+	@$(BIN)/manualqa models pull
+	@$(BIN)/python -m eval answers
+
+bench-start: $(STAMP) ## Measure cold start and idle memory
+	@$(BIN)/manualqa models pull
+	@$(BIN)/python -m eval start
+
+examples: $(STAMP) ## Typeset the sample manuals again
+	@$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e '.[examples]'
+	@$(BIN)/python examples/build.py
+
+clean: ## Remove the environment and caches; data and weights stay
+	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info

@@ -1,0 +1,50 @@
+"""The FastAPI application."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+
+from app import __version__
+from app.api import documents, health, keys, knowledge_bases, problems, questions
+from app.api.observe import Observe
+from app.wiring import Services
+
+DESCRIPTION = """Answers questions about product manuals from the manuals alone, in Chinese and English, with the page
+it read as proof, and says so when the manuals have no answer. Send an API key as `Authorization: Bearer <key>`; send
+`Accept-Language: zh` for messages in Chinese. Errors are `application/problem+json`."""
+
+
+def create_app(services: Services) -> FastAPI:
+    """The application over `services`, which it starts with the server and stops with it."""
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:  # noqa: ARG001
+        services.start()
+        try:
+            yield
+        finally:
+            await services.stop()
+
+    app = FastAPI(
+        title="manualqa",
+        version=__version__,
+        description=DESCRIPTION,
+        docs_url=None,  # its pages come from a third party's server
+        redoc_url=None,
+        lifespan=lifespan,
+        max_body_size=services.settings.max_body_kb * 1000,
+        responses=problems.PROBLEM_RESPONSES,
+    )
+    app.state.services = services
+    problems.install(app)
+    app.add_middleware(Observe)
+    app.include_router(health.router)
+    app.include_router(knowledge_bases.router)
+    app.include_router(documents.router)
+    app.include_router(documents.jobs_router)
+    app.include_router(questions.router)
+    app.include_router(keys.router)
+    return app

@@ -1,0 +1,201 @@
+"""Routes of documents and their jobs."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from anyio import to_thread
+from fastapi import APIRouter, Query, Request, Response
+from fastapi.responses import FileResponse
+
+from app.api.deps import LanguageDep, ServicesDep, editor, reader
+from app.api.problems import reason
+from app.api.schemas import ChunkList, ChunkOut, DocumentList, DocumentOut, JobList, JobOut, Uploaded
+from app.catalogue.records import Document, Job
+from app.errors import InvalidRequest
+from app.ingest.files import StoredFile
+from app.ingest.media import display_name
+from app.types import Chunk, DocumentState, Language
+from app.wiring import Services
+
+router = APIRouter(prefix="/v1/knowledge-bases/{knowledge_base_id}/documents", tags=["documents"])
+jobs_router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
+
+WRITE_BYTES = 1 << 20
+UNBOUNDED = 1 << 62  # an upload is bounded where it is received, by MQA_MAX_UPLOAD_MB
+Limit = Annotated[int, Query(ge=1, le=500)]
+Offset = Annotated[int, Query(ge=0, le=10_000_000)]
+
+_body = {
+    "requestBody": {
+        "required": True,
+        "description": "The bytes of the file, as they are.",
+        "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
+    }
+}
+
+
+@router.post("", status_code=202, dependencies=[editor], openapi_extra=_body, max_body_size=UNBOUNDED)
+async def upload_document(
+    knowledge_base_id: str,
+    name: Annotated[str, Query(min_length=1, max_length=1000, examples=["manual.pdf"])],
+    request: Request,
+    response: Response,
+    services: ServicesDep,
+    language: LanguageDep,
+) -> Uploaded:
+    """Add a PDF, text or Markdown file. The body is the file itself, so that clients can show its progress.
+
+    The same bytes again give the document that is there (200, `created` false).
+    """
+    shown = display_name(name)
+    await to_thread.run_sync(services.bases.get, knowledge_base_id)
+    received = await _receive(request, services)
+    added = await to_thread.run_sync(services.library.add, knowledge_base_id, shown, received)
+    response.status_code = 202 if added.created else 200
+    response.headers["Location"] = f"/v1/knowledge-bases/{knowledge_base_id}/documents/{added.document.id}"
+    return Uploaded(
+        document=document_out(added.document, language), job=job_out(added.job, language), created=added.created
+    )
+
+
+async def _receive(request: Request, services: Services) -> StoredFile:
+    length = request.headers.get("content-length")
+    if length is not None and not length.isdigit():
+        raise InvalidRequest(reason="Content-Length")
+    receiver = await to_thread.run_sync(services.files.receive, int(length) if length else None)
+    try:
+        buffer = bytearray()
+        async for piece in request.stream():
+            buffer += piece
+            if len(buffer) >= WRITE_BYTES:
+                await to_thread.run_sync(receiver.write, bytes(buffer))
+                buffer.clear()
+        await to_thread.run_sync(receiver.write, bytes(buffer))
+        return await to_thread.run_sync(receiver.finish)
+    except BaseException:  # a client that goes away included: nothing of the upload stays
+        receiver.abort()
+        raise
+
+
+@router.get("", dependencies=[reader])
+def list_documents(
+    knowledge_base_id: str,
+    services: ServicesDep,
+    language: LanguageDep,
+    state: DocumentState | None = None,
+    limit: Limit = 100,
+    offset: Offset = 0,
+) -> DocumentList:
+    """Documents, newest first."""
+    services.bases.get(knowledge_base_id)
+    found = services.documents.all(knowledge_base_id, limit, offset, state)
+    return DocumentList(documents=[document_out(document, language) for document in found])
+
+
+@router.get("/{document_id}", dependencies=[reader])
+def show_document(
+    knowledge_base_id: str, document_id: str, services: ServicesDep, language: LanguageDep
+) -> DocumentOut:
+    """One document and where it stands."""
+    services.bases.get(knowledge_base_id)
+    return document_out(services.documents.get(knowledge_base_id, document_id), language)
+
+
+@router.get("/{document_id}/chunks", dependencies=[reader])
+def list_chunks(
+    knowledge_base_id: str, document_id: str, services: ServicesDep, limit: Limit = 100, offset: Offset = 0
+) -> ChunkList:
+    """The passages of a document in reading order."""
+    services.bases.get(knowledge_base_id)
+    services.documents.get(knowledge_base_id, document_id)
+    chunks = services.contents.chunks(document_id, limit, offset)
+    return ChunkList(chunks=[chunk_out(chunk) for chunk in chunks])
+
+
+@router.get("/{document_id}/file", dependencies=[reader], response_class=FileResponse)
+def download_file(knowledge_base_id: str, document_id: str, services: ServicesDep) -> FileResponse:
+    """The original bytes, always as an attachment and never as something a browser would run."""
+    services.bases.get(knowledge_base_id)
+    document = services.documents.get(knowledge_base_id, document_id)
+    return FileResponse(
+        services.files.path(document.sha256),
+        filename=document.name,
+        media_type="application/octet-stream",
+        headers={"X-Content-Type-Options": "nosniff", "Content-Security-Policy": "sandbox"},
+    )
+
+
+@router.delete("/{document_id}", status_code=204, dependencies=[editor])
+def delete_document(knowledge_base_id: str, document_id: str, services: ServicesDep) -> None:
+    """Delete a document; it is in no answer any more when this returns."""
+    services.bases.get(knowledge_base_id)
+    services.library.remove(knowledge_base_id, [document_id])
+
+
+@jobs_router.get("", dependencies=[reader])
+def list_jobs(
+    services: ServicesDep,
+    language: LanguageDep,
+    knowledge_base_id: Annotated[str | None, Query(max_length=60)] = None,
+    limit: Limit = 100,
+    offset: Offset = 0,
+) -> JobList:
+    """Ingestion jobs, newest first."""
+    found = services.documents.jobs(limit, offset, knowledge_base_id)
+    return JobList(jobs=[job_out(job, language) for job in found])
+
+
+@jobs_router.get("/{job_id}", dependencies=[reader])
+def show_job(job_id: str, services: ServicesDep, language: LanguageDep) -> JobOut:
+    """One job: its stage, pages done of total, chunks done of total, and why it failed if it did."""
+    return job_out(services.documents.job(job_id), language)
+
+
+def document_out(document: Document, language: Language) -> DocumentOut:
+    """A document as clients see it."""
+    return DocumentOut(
+        id=document.id,
+        name=document.name,
+        media_type=document.media_type,
+        sha256=document.sha256,
+        bytes=document.bytes,
+        state=document.state,
+        pages=document.pages,
+        chunks=document.chunks,
+        error=reason(document.error_code, document.error_params, language),
+        created_at=document.created_at,
+        ready_at=document.ready_at,
+    )
+
+
+def job_out(job: Job, language: Language) -> JobOut:
+    """A job as clients see it."""
+    return JobOut(
+        id=job.id,
+        document_id=job.document_id,
+        document_name=job.document_name,
+        knowledge_base_id=job.knowledge_base_id,
+        state=job.state,
+        stage=job.stage,
+        pages_done=job.pages_done,
+        pages_total=job.pages_total,
+        chunks_done=job.chunks_done,
+        chunks_total=job.chunks_total,
+        error=reason(job.error_code, job.error_params, language),
+        created_at=job.created_at,
+        started_at=job.started_at,
+        ended_at=job.ended_at,
+    )
+
+
+def chunk_out(chunk: Chunk) -> ChunkOut:
+    """A chunk as clients see it."""
+    return ChunkOut(
+        id=chunk.id,
+        ordinal=chunk.ordinal,
+        page_start=chunk.page_start,
+        page_end=chunk.page_end,
+        heading_path=list(chunk.heading_path),
+        text=chunk.text,
+    )

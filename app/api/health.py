@@ -1,0 +1,36 @@
+"""Health, open to everyone: it says which parts work and nothing else."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from fastapi import APIRouter, Response
+
+from app import __version__
+from app.api.deps import ServicesDep
+from app.api.schemas import Alive, Part, Readiness
+
+router = APIRouter(tags=["health"])
+
+
+@router.get("/healthz")
+async def alive() -> Alive:
+    """The process answers."""
+    return Alive()
+
+
+@router.get("/readyz", responses={503: {"model": Readiness}})
+async def ready(services: ServicesDep, response: Response) -> Readiness:
+    """Whether questions can be answered: 200 when every required part is ready, otherwise 503.
+
+    `degraded` means that the language model is away and answers are extracts.
+    """
+    parts = {name: Part.model_validate(part) for name, part in (await services.parts()).items()}
+    waiting = [part for part in parts.values() if part.required and part.state != "ready"]
+    status: Literal["ready", "degraded", "starting"] = "ready"
+    if waiting:
+        status = "starting"
+        response.status_code = 503
+    elif any(part.state in ("down", "starting") for part in parts.values()):
+        status = "degraded"
+    return Readiness(status=status, version=__version__, parts=parts)

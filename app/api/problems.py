@@ -1,0 +1,105 @@
+"""Errors to HTTP: every error of ours becomes `application/problem+json` in the language of the request."""
+
+from __future__ import annotations
+
+import structlog
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+from app.api.language import request_language
+from app.api.schemas import Problem, Reason
+from app.errors import (
+    BodyTooLarge,
+    InvalidInput,
+    InvalidRequest,
+    KeyInvalid,
+    KeyMissing,
+    ManualqaError,
+    MethodNotAllowed,
+    RouteNotFound,
+    Unavailable,
+    errors_by_code,
+)
+from app.types import Language
+
+log = structlog.get_logger(__name__)
+
+MEDIA_TYPE = "application/problem+json"
+RETRY_AFTER_SECONDS = "2"
+PROBLEM_RESPONSES: dict[int | str, dict[str, object]] = {
+    "4XX": {
+        "description": "The request cannot be served as it is.",
+        "content": {MEDIA_TYPE: {"schema": Problem.model_json_schema()}},
+    },
+    "5XX": {
+        "description": "A part of the service is away.",
+        "content": {MEDIA_TYPE: {"schema": Problem.model_json_schema()}},
+    },
+}
+
+
+def install(app: FastAPI) -> None:
+    """Registers the handlers."""
+    app.add_exception_handler(ManualqaError, _ours)
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(Exception, _last_resort)
+
+
+def problem(error: ManualqaError, language: Language, errors: list[dict[str, object]] | None = None) -> JSONResponse:
+    """The response for an error."""
+    body = Problem(
+        type=f"urn:manualqa:error:{error.code()}",
+        title=error.message(language),
+        status=error.status,
+        code=error.code(),
+        errors=errors,
+    )
+    headers = {"Content-Language": language}
+    if isinstance(error, KeyMissing | KeyInvalid):
+        headers["WWW-Authenticate"] = "Bearer"
+    if isinstance(error, Unavailable):
+        headers["Retry-After"] = RETRY_AFTER_SECONDS
+    return JSONResponse(body.model_dump(exclude_none=True), error.status, headers, MEDIA_TYPE)
+
+
+def reason(code: str | None, params: dict[str, object], language: Language) -> Reason | None:
+    """A stored error as the user reads it; None where nothing failed."""
+    if code is None:
+        return None
+    kind = errors_by_code().get(code, ManualqaError)
+    return Reason(code=code, message=kind(**params).message(language))
+
+
+def _ours(request: Request, error: Exception) -> JSONResponse:
+    known = error if isinstance(error, ManualqaError) else ManualqaError(repr(error))
+    if known.status >= 500:
+        log.warning("request_failed", code=known.code(), detail=known.detail, path=request.url.path)
+    return problem(known, request_language(request))
+
+
+def _invalid(request: Request, error: Exception) -> JSONResponse:
+    found = error.errors() if isinstance(error, RequestValidationError) else []
+    fields = [{"field": ".".join(str(part) for part in item["loc"]), "reason": item["msg"]} for item in found[:20]]
+    summary = "; ".join(f"{item['field']}: {item['reason']}" for item in fields[:3])
+    malformed = any(item["type"] == "json_invalid" for item in found)
+    kind = InvalidRequest if malformed else InvalidInput
+    return problem(kind(reason=summary), request_language(request), list(fields))
+
+
+def _http(request: Request, error: Exception) -> JSONResponse:
+    status = error.status_code if isinstance(error, HTTPException) else 500
+    known: dict[int, ManualqaError] = {
+        404: RouteNotFound(),
+        405: MethodNotAllowed(method=request.method),
+        400: InvalidRequest(reason="the body could not be read"),
+        413: BodyTooLarge(limit_mb=request.app.max_body_size / 1_000_000, setting="MQA_MAX_BODY_KB"),
+    }
+    return problem(known.get(status, ManualqaError(repr(error))), request_language(request))
+
+
+def _last_resort(request: Request, error: Exception) -> JSONResponse:
+    log.error("request_crashed", path=request.url.path, exc_info=error)
+    return problem(ManualqaError(), request_language(request))

@@ -1,0 +1,169 @@
+"""Routes that answer: search, ask (JSON or server-sent events) and ask-batch."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import asdict
+
+from anyio import to_thread
+from fastapi import APIRouter, Request
+from fastapi.responses import StreamingResponse
+from fastapi.sse import format_sse_event
+from pydantic import BaseModel
+
+from app.api.deps import LanguageDep, ServicesDep, reader
+from app.api.documents import chunk_out
+from app.api.problems import reason
+from app.api.schemas import (
+    AnswerOut,
+    AskIn,
+    BatchIn,
+    BatchItem,
+    BatchOut,
+    CitationOut,
+    HitOut,
+    Reason,
+    ScoresOut,
+    SearchIn,
+    SearchOut,
+    SentenceOut,
+    TimingsOut,
+)
+from app.errors import InvalidInput, ManualqaError
+from app.generate.events import DoneEvent, SourcesEvent, TokenEvent
+from app.types import Answer, Citation, Hit, Language, SearchResult
+from app.wiring import Question, Services
+
+router = APIRouter(prefix="/v1/knowledge-bases/{knowledge_base_id}", tags=["questions"], dependencies=[reader])
+
+EVENT_STREAM = "text/event-stream"
+
+
+class TokenOut(BaseModel):
+    """A piece of the answer as the model writes it; the checked answer comes with `done`."""
+
+    text: str
+
+
+@router.post("/search")
+def search(knowledge_base_id: str, body: SearchIn, services: ServicesDep) -> SearchOut:
+    """Passages for a question, best first, with the scores that put them there."""
+    result = services.search(Question(knowledge_base_id, body.question, limit=body.limit, threshold=body.threshold))
+    return search_out(result)
+
+
+_stream_docs = {
+    200: {
+        "model": AnswerOut,
+        "description": "The checked answer; as events where `stream` is true or `Accept` asks for them: `sources` "
+        "(a SearchOut), `token` ({text}) several times, `done` (an AnswerOut), or `error` (a Problem) at the end.",
+        "content": {EVENT_STREAM: {"schema": {"type": "string"}}},
+    }
+}
+
+
+@router.post("/ask", response_model=AnswerOut, responses=_stream_docs)  # type: ignore[arg-type]
+async def ask(
+    knowledge_base_id: str, body: AskIn, request: Request, services: ServicesDep, language: LanguageDep
+) -> AnswerOut | StreamingResponse:
+    """Answer a question from the manuals alone, every sentence with the page and the words that carry it.
+
+    Where the manuals do not say, `refused` is true and `reason` says why. Where the model is away, the answer is made
+    of the manuals' own sentences and `mode` is `extractive`.
+    """
+    question = Question(
+        knowledge_base_id, body.question, limit=body.limit, threshold=body.threshold, language=body.language
+    )
+    await to_thread.run_sync(services.check_question, question)
+    if body.stream or EVENT_STREAM in request.headers.get("accept", ""):
+        headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+        return StreamingResponse(_events(services, question, language), media_type=EVENT_STREAM, headers=headers)
+    return answer_out(await services.ask(question))
+
+
+async def _events(services: Services, question: Question, language: Language) -> AsyncIterator[bytes]:
+    try:
+        async for event in services.ask_stream(question):
+            match event:
+                case SourcesEvent():
+                    yield _sse("sources", search_out(event.result))
+                case TokenEvent():
+                    yield _sse("token", TokenOut(text=event.text))
+                case DoneEvent():
+                    yield _sse("done", answer_out(event.answer))
+    except ManualqaError as error:
+        yield _sse("error", Reason(code=error.code(), message=error.message(language)))
+
+
+def _sse(event: str, data: BaseModel) -> bytes:
+    return format_sse_event(event=event, data_str=data.model_dump_json())
+
+
+@router.post("/ask-batch")
+async def ask_batch(knowledge_base_id: str, body: BatchIn, services: ServicesDep, language: LanguageDep) -> BatchOut:
+    """Answer several questions; one that fails does not keep the others from their answers."""
+    limit = services.settings.max_batch_questions
+    if len(body.questions) > limit:
+        raise InvalidInput(reason=f"questions: {len(body.questions)} > {limit} (MQA_MAX_BATCH_QUESTIONS)")
+    await to_thread.run_sync(services.bases.get, knowledge_base_id)
+    items = []
+    for text in body.questions:
+        try:
+            answer = await services.ask(Question(knowledge_base_id, text, language=body.language))
+            items.append(BatchItem(question=text, answer=answer_out(answer)))
+        except ManualqaError as error:
+            items.append(BatchItem(question=text, error=reason(error.code(), error.params, language)))
+    return BatchOut(items=items)
+
+
+def search_out(result: SearchResult) -> SearchOut:
+    """A search result as clients see it."""
+    return SearchOut(
+        hits=[_hit(hit) for hit in result.hits],
+        rejected=[_hit(hit) for hit in result.rejected],
+        threshold=result.threshold,
+        seconds=result.seconds,
+    )
+
+
+def _hit(hit: Hit) -> HitOut:
+    return HitOut(
+        document_id=hit.chunk.document_id,
+        document_name=hit.document_name,
+        chunk=chunk_out(hit.chunk),
+        scores=ScoresOut(**asdict(hit.scores)),
+    )
+
+
+def answer_out(answer: Answer) -> AnswerOut:
+    """An answer as clients see it: grounded sentences only, the others under `withheld`."""
+    return AnswerOut(
+        question=answer.question,
+        language=answer.language,
+        text=answer.text,
+        mode=answer.mode,
+        refused=answer.refused,
+        reason=answer.reason,
+        degraded=answer.degraded,
+        model=answer.model,
+        sentences=[
+            SentenceOut(text=sentence.text, citations=[_citation(citation) for citation in sentence.citations])
+            for sentence in answer.sentences
+            if sentence.grounded
+        ],
+        citations=[_citation(citation) for citation in answer.citations],
+        withheld=list(answer.withheld),
+        prompt_tokens=answer.prompt_tokens,
+        completion_tokens=answer.completion_tokens,
+        timings=TimingsOut(**asdict(answer.timings)),
+    )
+
+
+def _citation(citation: Citation) -> CitationOut:
+    return CitationOut(
+        document_id=citation.document_id,
+        document_name=citation.document_name,
+        chunk_id=citation.chunk_id,
+        page=citation.page,
+        quote=citation.quote,
+    )

@@ -1,0 +1,283 @@
+"""The shapes of requests and responses; unknown fields are refused."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from app.catalogue.keys import Role
+from app.types import AnswerMode, DocumentState, Language, RefusalReason, Stage
+
+
+class Shape(BaseModel):
+    """Base of all: strict about what it is given."""
+
+    model_config = ConfigDict(extra="forbid", from_attributes=True)
+
+
+Name = Annotated[str, Field(min_length=1, max_length=120, examples=["Coffee machines"])]
+Threshold = Annotated[
+    float | None,
+    Field(
+        ge=-1,
+        le=1,
+        description="Least cosine similarity of question and passage; null takes the default.",
+        examples=[0.78],
+    ),
+]
+AnswerLanguage = Annotated[
+    Language | None, Field(description="Language of the answer; null takes the question's own.", examples=["en"])
+]
+
+
+class KnowledgeBaseIn(Shape):
+    name: Name
+    threshold: Threshold = None
+    language: AnswerLanguage = None
+
+
+class KnowledgeBaseChange(Shape):
+    """Fields that are left out stay as they are; null takes the default again."""
+
+    name: Name | None = None
+    threshold: Threshold = None
+    language: AnswerLanguage = None
+
+
+class FingerprintOut(Shape):
+    embedder: str
+    dimensions: int
+    chunk_size: int
+    chunk_overlap: int
+    tokens: str
+
+
+class SettingsOut(Shape):
+    threshold: float | None
+    language: str | None
+
+
+class KnowledgeBaseOut(Shape):
+    id: str = Field(examples=["kb-3f1c9a0d5e7b2468"])
+    name: str
+    documents: int = Field(description="Documents in any state.")
+    ready: int = Field(description="Documents that can be searched.")
+    pages: int = Field(description="Pages of the documents that can be searched.")
+    settings: SettingsOut
+    fingerprint: FingerprintOut
+    created_at: datetime
+
+
+class KnowledgeBaseList(Shape):
+    knowledge_bases: list[KnowledgeBaseOut]
+
+
+class Reason(Shape):
+    """Why something failed: a stable code and a sentence in the language asked for."""
+
+    code: str = Field(examples=["needs_ocr"])
+    message: str
+
+
+class DocumentOut(Shape):
+    id: str = Field(examples=["doc-9d4e1b7a6c035f28"])
+    name: str
+    media_type: str
+    sha256: str
+    bytes: int
+    state: DocumentState
+    pages: int | None
+    chunks: int | None
+    error: Reason | None = None
+    created_at: datetime
+    ready_at: datetime | None
+
+
+class DocumentList(Shape):
+    documents: list[DocumentOut]
+
+
+class JobOut(Shape):
+    id: str = Field(examples=["job-0a1b2c3d4e5f6789"])
+    document_id: str
+    document_name: str
+    knowledge_base_id: str
+    state: DocumentState
+    stage: Stage
+    pages_done: int
+    pages_total: int | None
+    chunks_done: int
+    chunks_total: int | None
+    error: Reason | None = None
+    created_at: datetime
+    started_at: datetime | None
+    ended_at: datetime | None
+
+
+class JobList(Shape):
+    jobs: list[JobOut]
+
+
+class Uploaded(Shape):
+    document: DocumentOut
+    job: JobOut
+    created: bool = Field(description="False where the same bytes were there already.")
+
+
+class ChunkOut(Shape):
+    id: str
+    ordinal: int
+    page_start: int
+    page_end: int
+    heading_path: list[str]
+    text: str
+
+
+class ChunkList(Shape):
+    chunks: list[ChunkOut]
+
+
+class SearchIn(Shape):
+    question: str = Field(examples=["What does error E-04 mean?"])
+    limit: int | None = Field(None, ge=1, le=50)
+    threshold: Threshold = None
+
+
+class ScoresOut(Shape):
+    """Why the hit stands where it stands; the threshold is about `cosine` alone."""
+
+    rank: int
+    cosine: float
+    passed: bool
+    bm25: float | None
+    bm25_rank: int | None
+    vector_rank: int | None
+    fused: float
+
+
+class HitOut(Shape):
+    document_id: str
+    document_name: str
+    chunk: ChunkOut
+    scores: ScoresOut
+
+
+class SearchOut(Shape):
+    hits: list[HitOut]
+    rejected: list[HitOut] = Field(description="The nearest passages that did not reach the threshold.")
+    threshold: float
+    seconds: float
+
+
+class AskIn(Shape):
+    question: str = Field(examples=["How often must the water filter be changed?", "错误代码 E-04 是什么意思？"])
+    language: AnswerLanguage = None
+    limit: int | None = Field(None, ge=1, le=50)
+    threshold: Threshold = None
+    stream: bool = Field(False, description="Send server-sent events: `sources`, then `token`s, then `done`.")
+
+
+class BatchIn(Shape):
+    questions: list[str] = Field(min_length=1)
+    language: AnswerLanguage = None
+
+
+class CitationOut(Shape):
+    document_id: str
+    document_name: str
+    chunk_id: str
+    page: int
+    quote: str = Field(description="Exact text of that page.")
+
+
+class SentenceOut(Shape):
+    text: str
+    citations: list[CitationOut]
+
+
+class TimingsOut(Shape):
+    """Seconds since the question came in."""
+
+    sources: float
+    first_token: float | None
+    total: float
+
+
+class AnswerOut(Shape):
+    question: str
+    language: Language
+    text: str = Field(description="The answer, or the sentence that says why there is none.")
+    mode: AnswerMode
+    refused: bool
+    reason: RefusalReason | None
+    degraded: str | None = Field(description="Why the model did not write this, where `mode` is `extractive`.")
+    model: str | None
+    sentences: list[SentenceOut]
+    citations: list[CitationOut]
+    withheld: list[str] = Field(description="Sentences of the model that the passages do not carry.")
+    prompt_tokens: int | None
+    completion_tokens: int | None
+    timings: TimingsOut
+
+
+class BatchItem(Shape):
+    """One of `answer` and `error` is there."""
+
+    question: str
+    answer: AnswerOut | None = None
+    error: Reason | None = None
+
+
+class BatchOut(Shape):
+    items: list[BatchItem]
+
+
+class KeyIn(Shape):
+    name: Name
+    role: Role = Role.READER
+
+
+class KeyOut(Shape):
+    id: str
+    name: str
+    role: Role
+    created_at: datetime
+    revoked_at: datetime | None
+
+
+class NewKeyOut(KeyOut):
+    secret: str = Field(description="Shown this once; only its hash is kept.")
+
+
+class KeyList(Shape):
+    keys: list[KeyOut]
+
+
+class Part(Shape):
+    """State of one part of the server."""
+
+    state: Literal["ready", "starting", "down", "off"]
+    required: bool
+    detail: str | None = None
+
+
+class Readiness(Shape):
+    status: Literal["ready", "degraded", "starting"]
+    version: str
+    parts: dict[str, Part]
+
+
+class Alive(Shape):
+    status: Literal["alive"] = "alive"
+
+
+class Problem(BaseModel):
+    """RFC 9457 problem details; `code` is stable, `title` is for people in the language of the request."""
+
+    type: str = Field(examples=["urn:manualqa:error:question_empty"])
+    title: str
+    status: int
+    code: str
+    errors: list[dict[str, Any]] | None = Field(None, description="Fields that were refused, where there are any.")

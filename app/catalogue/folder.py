@@ -1,0 +1,63 @@
+"""The data folder: one server owns it, and leaves a note for the command line where it listens."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from app.errors import DataFolderLocked
+
+
+@dataclass(frozen=True, slots=True)
+class RunNote:
+    """Where the running server listens. `token` is a key that lives only as long as the process."""
+
+    pid: int
+    url: str
+    token: str
+
+
+class DataFolder:
+    """The lock and the run note of a data folder; only its owner's user can read either."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._lock = FileLock(path / "manualqa.lock", mode=0o600)
+        self._note = path / "server.json"
+
+    def acquire(self) -> None:
+        """Takes the folder for this process; raises `DataFolderLocked` naming who has it.
+
+        The lock is the kernel's, so it ends with the process however that dies.
+        """
+        self.path.mkdir(parents=True, exist_ok=True, mode=0o700)
+        try:
+            self._lock.acquire(timeout=0)
+        except Timeout as error:
+            note = self.note()
+            owner = f"process {note.pid}, {note.url}" if note else "?"
+            raise DataFolderLocked(folder=self.path, owner=owner) from error
+
+    def release(self) -> None:
+        """Gives the folder back and removes the note."""
+        self._note.unlink(missing_ok=True)
+        self._lock.release()
+
+    def announce(self, note: RunNote) -> None:
+        """Leaves the note, readable for this user only."""
+        temporary = self._note.with_suffix(".tmp")
+        temporary.unlink(missing_ok=True)
+        with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+            json.dump(asdict(note), file)
+        temporary.replace(self._note)
+
+    def note(self) -> RunNote | None:
+        """The note of the running server, or None where there is none."""
+        try:
+            return RunNote(**json.loads(self._note.read_text()))
+        except (FileNotFoundError, ValueError, TypeError):
+            return None

@@ -1,0 +1,85 @@
+"""API keys: made once, shown once, kept as a hash."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from enum import StrEnum
+
+from sqlalchemy import func, select
+
+from app.catalogue.database import Sessions
+from app.catalogue.records import Key
+from app.catalogue.tables import KeyRow, now
+from app.errors import KeyInvalid, NotFound
+
+PREFIX = "mqa_"
+
+
+class Role(StrEnum):
+    """What a key may do; each role may do all that the ones before it may."""
+
+    READER = "reader"
+    EDITOR = "editor"
+    ADMIN = "admin"
+
+    def covers(self, needed: Role) -> bool:
+        order = list(Role)
+        return order.index(self) >= order.index(needed)
+
+
+def new_secret() -> str:
+    """A fresh key of 256 random bits."""
+    return PREFIX + secrets.token_urlsafe(32)
+
+
+def digest(secret: str) -> str:
+    """What is kept of a key. A plain hash is enough, since the key is random and long, not a password."""
+    return hashlib.sha256(secret.encode()).hexdigest()
+
+
+class Keys:
+    """The keys of this server."""
+
+    def __init__(self, sessions: Sessions) -> None:
+        self._sessions = sessions
+
+    def create(self, name: str, role: Role) -> tuple[Key, str]:
+        """A new key and its secret, which is not kept and cannot be shown again."""
+        secret = new_secret()
+        row = KeyRow(id=f"key-{secrets.token_hex(6)}", name=name, role=role, sha256=digest(secret))
+        with self._sessions.begin() as session:
+            session.add(row)
+            session.flush()
+            return _key(row), secret
+
+    def find(self, secret: str) -> Key:
+        """The key of this secret; raises `KeyInvalid` where there is none or it was revoked.
+
+        The look-up is by hash, so its timing tells nothing about the secret.
+        """
+        with self._sessions() as session:
+            row = session.scalars(select(KeyRow).where(KeyRow.sha256 == digest(secret))).one_or_none()
+        if row is None or row.revoked_at is not None:
+            raise KeyInvalid
+        return _key(row)
+
+    def all(self) -> list[Key]:
+        with self._sessions() as session:
+            return [_key(row) for row in session.scalars(select(KeyRow).order_by(KeyRow.created_at))]
+
+    def count(self) -> int:
+        with self._sessions() as session:
+            return session.scalar(select(func.count()).select_from(KeyRow)) or 0
+
+    def revoke(self, key_id: str) -> None:
+        """Ends a key at once; raises `NotFound`."""
+        with self._sessions.begin() as session:
+            row = session.get(KeyRow, key_id)
+            if row is None:
+                raise NotFound
+            row.revoked_at = row.revoked_at or now()
+
+
+def _key(row: KeyRow) -> Key:
+    return Key(id=row.id, name=row.name, role=row.role, created_at=row.created_at, revoked_at=row.revoked_at)

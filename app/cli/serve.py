@@ -1,0 +1,149 @@
+"""`manualqa serve`: takes the data folder and the port, then runs the server until it is told to stop."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import socket
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import structlog
+import uvicorn
+from rich.console import Console
+
+from app.api.app import create_app
+from app.catalogue.folder import DataFolder, RunNote
+from app.catalogue.keys import Role, new_secret
+from app.cli.client import Client
+from app.cli.words import Words
+from app.errors import ManualqaError, PortInUse
+from app.settings import Settings
+from app.wiring import Services, build_services, check_weights
+
+SAMPLE_BASE = "sample"
+BACKLOG = 512
+LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
+
+
+def run_server(settings: Settings, words: Words, console: Console, sample: Path | None) -> None:
+    """Runs until SIGTERM or Ctrl-C; raises `DataFolderLocked`, `PortInUse`, `WeightsMissing`, `MigrationFailed`."""
+    started = time.monotonic()
+    configure_logging(settings)
+    folder = DataFolder(settings.data_dir)
+    folder.acquire()
+    try:
+        check_weights(settings)
+        listener = _listen(settings)
+        host, port = listener.getsockname()[:2]
+        note = RunNote(pid=os.getpid(), url=f"http://{host}:{port}", token=new_secret())
+        services = build_services(settings, run_token=note.token)
+        _show_first_key(services, words, console)
+        folder.announce(note)
+        console.print(words("listening", url=note.url), markup=False)
+        guide = _Guide(note, words, console, sample, started)
+        threading.Thread(target=guide.run, name="guide", daemon=True).start()
+        config = uvicorn.Config(
+            create_app(services),
+            log_config=None,
+            access_log=False,
+            timeout_graceful_shutdown=int(settings.shutdown_seconds),
+            server_header=False,
+            lifespan="on",
+        )
+        uvicorn.Server(config).run(sockets=[listener])
+    finally:
+        folder.release()
+    console.print(words("stopped"), markup=False)
+
+
+def configure_logging(settings: Settings) -> None:
+    """JSON lines in `logs/server.log`; warnings and worse of libraries go there too."""
+    settings.logs_dir.mkdir(parents=True, exist_ok=True)
+    logging.basicConfig(
+        filename=settings.logs_dir / "server.log", level=LEVELS[settings.log_level], format="%(message)s", force=True
+    )
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.stdlib.add_log_level,
+            structlog.stdlib.add_logger_name,
+            structlog.processors.TimeStamper(fmt="iso"),
+            structlog.processors.format_exc_info,
+            structlog.processors.JSONRenderer(ensure_ascii=False),
+        ],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+        cache_logger_on_first_use=True,
+    )
+    for noisy in ("httpx", "httpcore", "openai", "chromadb", "alembic", "dbos", "sentence_transformers", "filelock"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
+
+
+def _listen(settings: Settings) -> socket.socket:
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((settings.host, settings.port))
+        listener.listen(BACKLOG)
+    except OSError as error:
+        listener.close()
+        raise PortInUse(str(error), host=settings.host, port=settings.port) from error
+    return listener
+
+
+def _show_first_key(services: Services, words: Words, console: Console) -> None:
+    if services.keys.count() == 0:
+        _, secret = services.keys.create("first key", Role.ADMIN)
+        console.print(words("first_key", secret=secret), markup=False, soft_wrap=True)
+
+
+class _Guide:
+    """Says when the server is ready; loads the sample manuals and shows what to ask them."""
+
+    def __init__(self, note: RunNote, words: Words, console: Console, sample: Path | None, started: float) -> None:
+        self._note = note
+        self._words = words
+        self._console = console
+        self._sample = sample
+        self._started = started
+
+    def run(self) -> None:
+        """Runs beside the server; whatever fails is shown, and the server goes on."""
+        try:
+            with Client(self._note.url, self._note.token, self._words.language) as client:
+                self._wait(client)
+                if self._sample is not None:
+                    self._load(client, self._sample)
+        except (ManualqaError, OSError, ValueError) as error:
+            text = error.message(self._words.language) if isinstance(error, ManualqaError) else str(error)
+            self._console.print(text, style="red", markup=False)
+
+    def _wait(self, client: Client) -> None:
+        while client.ready()["status"] != "ready":
+            time.sleep(0.2)
+        seconds = time.monotonic() - self._started
+        self._say("ready_in", url=self._note.url, seconds=seconds)
+
+    def _load(self, client: Client, sample: Path) -> None:
+        self._say("loading_sample")
+        found = client.get("/v1/knowledge-bases", name=SAMPLE_BASE)["knowledge_bases"]
+        base: dict[str, Any] = found[0] if found else client.post("/v1/knowledge-bases", {"name": SAMPLE_BASE})
+        jobs = [client.upload(base["id"], path, lambda _: None)["job"] for path in sorted(sample.glob("manuals/*.pdf"))]
+        for job in jobs:
+            for _ in client.job_states(job["id"]):
+                pass
+        loaded = client.get(f"/v1/knowledge-bases/{base['id']}")
+        self._say("sample_ready", documents=loaded["ready"], pages=loaded["pages"])
+        self._say("try")
+        for question in json.loads((sample / "try.json").read_text(encoding="utf-8")):
+            self._console.print(
+                f'  .venv/bin/manualqa ask --kb {SAMPLE_BASE} "{question}"', markup=False, soft_wrap=True
+            )
+
+    def _say(self, key: str, **params: object) -> None:
+        self._console.print(self._words(key, **params), markup=False, highlight=False)

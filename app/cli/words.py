@@ -1,0 +1,85 @@
+"""What the command line says, in English and Chinese."""
+
+from __future__ import annotations
+
+import locale
+
+from app.settings import Settings
+from app.types import Language
+
+WORDS: dict[str, tuple[str, str]] = {
+    "uploading": ("uploading", "上传"),
+    "waiting": ("waiting", "等待"),
+    "parsing": ("reading pages", "读取页面"),
+    "chunking": ("cutting into passages", "切分段落"),
+    "embedding": ("embedding", "计算向量"),
+    "publishing": ("publishing", "发布"),
+    "done": ("ready", "就绪"),
+    "failed": ("failed", "失败"),
+    "duplicate": ("already there", "已存在"),
+    "pages": ("pages", "页"),
+    "page": ("p.", "第"),
+    "page_after": ("", " 页"),
+    "sources": ("Sources", "出处"),
+    "refused": ("No answer in the manuals", "手册中没有答案"),
+    "nearest": ("Nearest passages", "最接近的段落"),
+    "extractive": ("Extract from the manuals (no model)", "手册摘录（模型未作答）"),
+    "answer": ("Answer", "回答"),
+    "ready_in": ("Ready: {url}  (started in {seconds:.1f} s)", "已就绪：{url}（启动用时 {seconds:.1f} 秒）"),
+    "listening": ("Listening on {url}; loading the models ...", "正在监听 {url}；正在加载模型……"),
+    "first_key": (
+        "API key (shown this once, keep it): {secret}",
+        "API 密钥（仅显示这一次，请妥善保存）：{secret}",
+    ),
+    "try": ("Try:", "试一试："),
+    "loading_sample": ("Loading the sample manuals ...", "正在载入示例手册……"),
+    "sample_ready": (
+        "Sample knowledge base ready: {documents} manuals, {pages} pages",
+        "示例知识库已就绪：{documents} 本手册，{pages} 页",
+    ),
+    "pick_base": (
+        "There are several knowledge bases; choose one with --kb: {names}",
+        "有多个知识库；请用 --kb 选择一个：{names}",
+    ),
+    "no_base": (
+        "There is no knowledge base yet; make one with `manualqa ingest FILE --kb NAME`.",
+        "还没有知识库；请用 `manualqa ingest 文件 --kb 名称` 创建。",
+    ),
+    "no_such_base": (
+        "There is no knowledge base named {name}. There are: {names}",
+        "没有名为 {name} 的知识库。现有：{names}",
+    ),
+    "nothing_to_ingest": (
+        "No PDF, text or Markdown file found in: {paths}",
+        "没有找到 PDF、文本或 Markdown 文件：{paths}",
+    ),
+    "stopped": ("Stopped.", "已停止。"),
+    "all_well": ("Everything is well.", "一切正常。"),
+    "verified": ("{name}: verified", "{name}：校验通过"),
+    "present": ("present", "已有"),
+    "missing": ("missing", "缺少"),
+    "partial": ("partial", "不完整"),
+    "created_base": ("Made the knowledge base {name}.", "已创建知识库 {name}。"),
+    "revoked": ("Revoked {id}.", "已吊销 {id}。"),
+    "deleted": ("Deleted {name}.", "已删除 {name}。"),
+    "bad_setting": ("Setting not usable: {reason}", "设置不可用：{reason}"),
+}
+
+
+class Words:
+    """Looks words up in one language."""
+
+    def __init__(self, language: Language) -> None:
+        self.language: Language = language
+
+    def __call__(self, key: str, **params: object) -> str:
+        english, chinese = WORDS[key]
+        return (chinese if self.language == "zh" else english).format(**params)
+
+
+def spoken_language(settings: Settings) -> Language:
+    """The language of the settings, or else of the machine."""
+    if settings.language != "auto":
+        return settings.language
+    name = locale.getlocale(locale.LC_CTYPE)[0] or ""
+    return "zh" if name.lower().startswith(("zh", "chinese")) else "en"

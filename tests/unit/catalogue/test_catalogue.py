@@ -1,0 +1,236 @@
+"""The catalogue: one document per bytes, hidden means gone, every read is inside its knowledge base."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from sqlalchemy.orm import Session, sessionmaker
+
+from app.catalogue.contents import Contents
+from app.catalogue.database import open_database
+from app.catalogue.documents import Documents, NewDocument
+from app.catalogue.keys import Keys, Role
+from app.catalogue.knowledge_bases import KnowledgeBases
+from app.catalogue.records import KnowledgeBase, KnowledgeBaseSettings
+from app.errors import (
+    DocumentNotFound,
+    InvalidName,
+    KeyInvalid,
+    KnowledgeBaseNotFound,
+    MigrationFailed,
+    NameTaken,
+)
+from app.types import Chunk, DocumentState, Fingerprint, Heading, Page, ParsedDocument, Stage
+
+FINGERPRINT = Fingerprint("e5@1", 384, 1000, 100, "1")
+
+
+class Catalogue:
+    """All of it on one database."""
+
+    def __init__(self, sessions: sessionmaker[Session]) -> None:
+        self.bases = KnowledgeBases(sessions)
+        self.documents = Documents(sessions)
+        self.contents = Contents(sessions)
+        self.keys = Keys(sessions)
+
+    def base(self, name: str = "manuals") -> KnowledgeBase:
+        return self.bases.create(name, FINGERPRINT, KnowledgeBaseSettings())
+
+    def ready_document(self, base: KnowledgeBase, sha256: str = "a" * 64) -> str:
+        document, job, _ = self.documents.add(base.id, a_file(sha256))
+        self.documents.start(document.id, job.id)
+        parsed = ParsedDocument((Page(1, "one"), Page(2, "two")), (Heading(1, "Safety", 1, 0),))
+        self.contents.put_pages(document.id, parsed)
+        self.contents.put_chunks(document.id, [a_chunk(document.id)])
+        self.documents.publish(document.id, job.id, 1)
+        return document.id
+
+
+def a_file(sha256: str = "a" * 64) -> NewDocument:
+    return NewDocument(name="manual.pdf", media_type="application/pdf", sha256=sha256, bytes=10)
+
+
+def a_chunk(document_id: str, text: str = "one\ntwo") -> Chunk:
+    return Chunk(f"{document_id}-000000", document_id, 0, text, 0, ((0, 1), (4, 2)), ("Safety",))
+
+
+@pytest.fixture
+def catalogue(tmp_path: Path) -> Iterator[Catalogue]:
+    engine = open_database(tmp_path)
+    yield Catalogue(sessionmaker(engine))
+    engine.dispose()
+
+
+def test_what_is_stored_comes_back(catalogue: Catalogue) -> None:
+    base = catalogue.base()
+    document_id = catalogue.ready_document(base)
+    assert catalogue.contents.parsed(document_id).pages == (Page(1, "one"), Page(2, "two"))
+    assert catalogue.contents.parsed(document_id).outline == (Heading(1, "Safety", 1, 0),)
+    assert catalogue.contents.chunks(document_id) == [a_chunk(document_id)]
+    found = catalogue.bases.get(base.id)
+    assert (found.documents, found.ready, found.pages, found.fingerprint) == (1, 1, 2, FINGERPRINT)
+
+
+def test_same_bytes_are_one_document_however_many_ask(catalogue: Catalogue) -> None:
+    base = catalogue.base()
+    barrier = threading.Barrier(10)
+
+    def add(_: int) -> tuple[str, str, bool]:
+        barrier.wait()
+        document, job, created = catalogue.documents.add(base.id, a_file())
+        return document.id, job.id, created
+
+    with ThreadPoolExecutor(10) as pool:
+        results = list(pool.map(add, range(10)))
+    assert len({document for document, _, _ in results}) == 1
+    assert len({job for _, job, _ in results}) == 1
+    assert sum(created for _, _, created in results) == 1
+
+
+def test_same_bytes_in_two_knowledge_bases_are_two_documents(catalogue: Catalogue) -> None:
+    one, other = catalogue.base("one"), catalogue.base("other")
+    first, _, _ = catalogue.documents.add(one.id, a_file())
+    second, _, created = catalogue.documents.add(other.id, a_file())
+    assert created
+    assert first.id != second.id
+
+
+def test_a_failed_document_is_queued_again_by_a_new_upload(catalogue: Catalogue) -> None:
+    base = catalogue.base()
+    document, job, _ = catalogue.documents.add(base.id, a_file())
+    catalogue.documents.fail(document.id, job.id, "needs_ocr", {"name": "manual.pdf"})
+    assert catalogue.documents.job(job.id).error_code == "needs_ocr"
+    again, second, created = catalogue.documents.add(base.id, a_file())
+    assert (again.id, created, again.state) == (document.id, True, DocumentState.QUEUED)
+    assert second.id != job.id
+    assert catalogue.documents.unfinished() == [(document.id, second.id)]
+
+
+def test_only_ready_documents_are_visible_and_only_in_their_base(catalogue: Catalogue) -> None:
+    base, other = catalogue.base("one"), catalogue.base("other")
+    document_id = catalogue.ready_document(base)
+    chunk_id = f"{document_id}-000000"
+    assert set(catalogue.contents.visible_chunks(base.id, [chunk_id, "none"])) == {chunk_id}
+    assert catalogue.contents.visible_chunks(other.id, [chunk_id]) == {}
+    queued, _, _ = catalogue.documents.add(base.id, a_file("b" * 64))
+    catalogue.contents.put_chunks(queued.id, [a_chunk(queued.id)])
+    assert catalogue.contents.visible_chunks(base.id, [f"{queued.id}-000000"]) == {}
+
+
+def test_hidden_is_gone_at_once_and_forgotten_later(catalogue: Catalogue) -> None:
+    base = catalogue.base()
+    document_id = catalogue.ready_document(base)
+    catalogue.documents.hide(base.id, document_id)
+    assert catalogue.contents.visible_chunks(base.id, [f"{document_id}-000000"]) == {}
+    with pytest.raises(DocumentNotFound):
+        catalogue.documents.get(base.id, document_id)
+    assert catalogue.documents.hidden() == [document_id]
+    fresh, _, created = catalogue.documents.add(base.id, a_file())
+    assert created
+    assert fresh.id != document_id
+    catalogue.documents.forget(document_id)
+    assert catalogue.documents.hidden() == []
+    assert catalogue.contents.chunks(document_id) == []
+    assert catalogue.documents.uses("a" * 64)
+
+
+def test_a_deleted_document_is_not_published(catalogue: Catalogue) -> None:
+    base = catalogue.base()
+    document, job, _ = catalogue.documents.add(base.id, a_file())
+    catalogue.documents.start(document.id, job.id)
+    catalogue.documents.hide(base.id, document.id)
+    with pytest.raises(DocumentNotFound):
+        catalogue.documents.publish(document.id, job.id, 1)
+
+
+def test_a_document_is_not_found_through_another_base(catalogue: Catalogue) -> None:
+    base, other = catalogue.base("one"), catalogue.base("other")
+    document_id = catalogue.ready_document(base)
+    with pytest.raises(DocumentNotFound):
+        catalogue.documents.get(other.id, document_id)
+    with pytest.raises(DocumentNotFound):
+        catalogue.documents.hide(other.id, document_id)
+    assert catalogue.documents.get(base.id, document_id).state is DocumentState.READY
+
+
+def test_a_deleted_base_frees_its_name(catalogue: Catalogue) -> None:
+    base = catalogue.base()
+    document_id = catalogue.ready_document(base)
+    assert catalogue.bases.hide(base.id) == [document_id]
+    with pytest.raises(KnowledgeBaseNotFound):
+        catalogue.bases.get(base.id)
+    with pytest.raises(KnowledgeBaseNotFound):
+        catalogue.documents.add(base.id, a_file("c" * 64))
+    assert catalogue.base().id != base.id
+    assert catalogue.bases.hidden() == [(base.id, base.index_id)]
+
+
+@pytest.mark.parametrize("name", ["", "   ", "x" * 121, "a\nb", "#deleted-x", "a\u202eb"])
+def test_bad_names_are_refused(catalogue: Catalogue, name: str) -> None:
+    with pytest.raises(InvalidName):
+        catalogue.base(name)
+
+
+def test_a_taken_name_is_refused(catalogue: Catalogue) -> None:
+    catalogue.base("咖啡机")
+    with pytest.raises(NameTaken, match="咖啡机"):
+        catalogue.base(" 咖啡机 ")
+
+
+def test_settings_change_and_stay(catalogue: Catalogue) -> None:
+    base = catalogue.base()
+    catalogue.bases.change(base.id, "renamed", KnowledgeBaseSettings(threshold=0.8, language="zh"))
+    found = catalogue.bases.get(base.id)
+    assert (found.name, found.settings.threshold, found.settings.language) == ("renamed", 0.8, "zh")
+
+
+def test_progress_is_seen(catalogue: Catalogue) -> None:
+    base = catalogue.base()
+    document, job, _ = catalogue.documents.add(base.id, a_file())
+    catalogue.documents.start(document.id, job.id)
+    catalogue.documents.progress(job.id, stage=Stage.PARSING, pages_done=3, pages_total=9)
+    seen = catalogue.documents.job(job.id)
+    assert (seen.stage, seen.pages_done, seen.pages_total, seen.ended_at) == (Stage.PARSING, 3, 9, None)
+
+
+def test_keys_are_kept_as_hashes_and_end_when_revoked(catalogue: Catalogue, tmp_path: Path) -> None:
+    key, secret = catalogue.keys.create("robot", Role.READER)
+    assert catalogue.keys.find(secret).id == key.id
+    assert secret.encode() not in b"".join(path.read_bytes() for path in tmp_path.iterdir())
+    with pytest.raises(KeyInvalid):
+        catalogue.keys.find(secret + "x")
+    catalogue.keys.revoke(key.id)
+    with pytest.raises(KeyInvalid):
+        catalogue.keys.find(secret)
+
+
+def test_roles_cover_the_ones_below() -> None:
+    assert Role.ADMIN.covers(Role.EDITOR)
+    assert Role.EDITOR.covers(Role.EDITOR)
+    assert not Role.READER.covers(Role.EDITOR)
+
+
+def test_a_catalogue_of_a_newer_version_is_left_alone(tmp_path: Path) -> None:
+    engine = open_database(tmp_path)
+    with engine.begin() as connection:
+        connection.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
+    engine.dispose()
+    with pytest.raises(MigrationFailed):
+        open_database(tmp_path)
+
+
+def test_the_migrations_make_the_tables_of_the_code(tmp_path: Path) -> None:
+    from alembic.autogenerate import compare_metadata
+    from alembic.migration import MigrationContext
+
+    from app.catalogue.tables import Table
+
+    engine = open_database(tmp_path)
+    with engine.connect() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), Table.metadata) == []
+    engine.dispose()
