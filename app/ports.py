@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol
@@ -19,12 +19,16 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True, slots=True)
 class ParseLimits:
-    """What one parse may cost; beyond any of these the parser raises `DocumentTooCostly` or `TooManyPages`."""
+    """What one parse may cost; beyond any of these the parser raises `DocumentTooCostly` or `TooManyPages`.
+
+    `seconds` bounds the whole parse, `page_seconds` the wait for any one page.
+    """
 
     seconds: float
     memory_mb: int
     pages: int
     characters: int
+    page_seconds: float = 15.0
 
 
 class Parser(Protocol):
@@ -150,7 +154,7 @@ class LanguageModel(Protocol):
     @property
     def name(self) -> str: ...
 
-    def stream(self, messages: Sequence[Message], max_tokens: int) -> AsyncIterator[str | Usage]: ...
+    def stream(self, messages: Sequence[Message], max_tokens: int) -> AsyncGenerator[str | Usage]: ...
 
     async def status(self) -> ModelStatus: ...
 

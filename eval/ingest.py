@@ -8,12 +8,10 @@ import time
 from pathlib import Path
 from typing import Any
 
-from app.wiring import parse_limits
-
 from app.errors import DocumentError
-from app.ingest.media import MediaType
-from app.ingest.parsers import parser_for
+from app.ingest.media import MediaType, parser_for
 from app.settings import load_settings
+from app.wiring import parse_limits
 from eval.server import console, filled_base, running_server
 
 

@@ -15,6 +15,7 @@ from rich.console import Console
 
 from app.catalogue.folder import DataFolder
 from app.cli.client import Client
+from app.settings import child_environment
 
 START_SECONDS = 180
 console = Console(stderr=True)
@@ -64,19 +65,20 @@ class Server:
 @contextmanager
 def running_server(data_dir: Path, *, model: str | None = None) -> Iterator[Server]:
     """Starts a server and waits until it is ready; without `model` there is no model server."""
-    model_setting = f"MQA_LLM_MODEL={model}" if model else "MQA_LLM_BASE_URL=http://127.0.0.1:9/v1"
-    environment = ["env", f"MQA_DATA_DIR={data_dir}", model_setting]
+    model_setting = {"MQA_LLM_MODEL": model} if model else {"MQA_LLM_BASE_URL": "http://127.0.0.1:9/v1"}
+    environment = child_environment(MQA_DATA_DIR=str(data_dir), **model_setting)
     data_dir.mkdir(parents=True, exist_ok=True)
     started = time.monotonic()
     with (data_dir / "benchmark-server.log").open("wb") as log:
-        command = [*environment, sys.executable, "-m", "app.cli", "serve", "--port", "0"]
-        process = subprocess.Popen(command, stdout=log, stderr=log)  # noqa: S603 - our own command
+        command = [sys.executable, "-m", "app.cli", "serve", "--port", "0"]
+        process = subprocess.Popen(command, env=environment, stdout=log, stderr=log)  # noqa: S603 - our own command
     try:
         with _connected(process, data_dir) as client:
             _wait(process, client, need_model=model is not None)
             yield Server(process, client, time.monotonic() - started)
     finally:
-        process.terminate()
+        if process.poll() is None:
+            process.terminate()
         try:
             process.wait(30)
         except subprocess.TimeoutExpired:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hmac
 from typing import Annotated
 
-from fastapi import Depends, Request
+from fastapi import Depends, Request, params
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from app.api.language import request_language
@@ -44,13 +44,13 @@ def get_key(
     return services.keys.find(secret)
 
 
-def _require(needed: Role) -> object:
+def _require(needed: Role) -> params.Depends:
     def check(key: Annotated[Key, Depends(get_key)]) -> Key:
         if not Role(key.role).covers(needed):
             raise RoleTooLow(role=key.role, needed=needed.value)
         return key
 
-    return Depends(check)
+    return params.Depends(check)
 
 
 reader, editor, admin = _require(Role.READER), _require(Role.EDITOR), _require(Role.ADMIN)

@@ -57,7 +57,7 @@ def problem(error: ManualqaError, language: Language, errors: list[dict[str, obj
         code=error.code(),
         errors=errors,
     )
-    headers = {"Content-Language": language}
+    headers: dict[str, str] = {"Content-Language": language}
     if isinstance(error, KeyMissing | KeyInvalid):
         headers["WWW-Authenticate"] = "Bearer"
     if isinstance(error, Unavailable):
@@ -70,7 +70,7 @@ def reason(code: str | None, params: dict[str, object], language: Language) -> R
     if code is None:
         return None
     kind = errors_by_code().get(code, ManualqaError)
-    return Reason(code=code, message=kind(**params).message(language))
+    return Reason(code=code, message=kind(None, **params).message(language))
 
 
 def _ours(request: Request, error: Exception) -> JSONResponse:

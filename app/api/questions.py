@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from contextlib import aclosing
 from dataclasses import asdict
 
 from anyio import to_thread
@@ -30,7 +31,7 @@ from app.api.schemas import (
     TimingsOut,
 )
 from app.errors import InvalidInput, ManualqaError
-from app.generate.events import DoneEvent, SourcesEvent, TokenEvent
+from app.generate.events import AnswerEvent, DoneEvent, SourcesEvent, TokenEvent
 from app.types import Answer, Citation, Hit, Language, SearchResult
 from app.wiring import Question, Services
 
@@ -83,16 +84,21 @@ async def ask(
 
 async def _events(services: Services, question: Question, language: Language) -> AsyncIterator[bytes]:
     try:
-        async for event in services.ask_stream(question):
-            match event:
-                case SourcesEvent():
-                    yield _sse("sources", search_out(event.result))
-                case TokenEvent():
-                    yield _sse("token", TokenOut(text=event.text))
-                case DoneEvent():
-                    yield _sse("done", answer_out(event.answer))
+        async with aclosing(services.ask_stream(question)) as events:
+            async for event in events:
+                yield _encoded(event)
     except ManualqaError as error:
         yield _sse("error", Reason(code=error.code(), message=error.message(language)))
+
+
+def _encoded(event: AnswerEvent) -> bytes:
+    match event:
+        case SourcesEvent():
+            return _sse("sources", search_out(event.result))
+        case TokenEvent():
+            return _sse("token", TokenOut(text=event.text))
+        case DoneEvent():
+            return _sse("done", answer_out(event.answer))
 
 
 def _sse(event: str, data: BaseModel) -> bytes:

@@ -34,7 +34,7 @@ class Client:
     """A connection to one server, with the key and the language of this command."""
 
     def __init__(self, url: str, key: str | None, language: Language, timeout_seconds: float = 300.0) -> None:
-        headers = {"Accept-Language": language}
+        headers: dict[str, str] = {"Accept-Language": language}
         if key:
             headers["Authorization"] = f"Bearer {key}"
         self.url = url

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from rich.table import Table
 
 from app.errors import WeightsCorrupt
-from app.models.progress import BarProgress
+from app.models.progress import BarProgress, LineProgress, Progress
 from app.models.store import ModelStore, WeightsState
 
 if TYPE_CHECKING:
@@ -19,6 +20,13 @@ def wanted(at: Terminal) -> list[str]:
     """The models that a server with these settings loads from this machine."""
     names = [] if at.settings.embedder_base_url else [at.settings.embedder]
     return names if at.settings.llm_base_url else [*names, at.settings.llm_model]
+
+
+def _progress(at: Terminal) -> AbstractContextManager[Progress]:
+    """Bars in a terminal, a line now and then in a log."""
+    if at.err.is_terminal:
+        return BarProgress(at.err)
+    return nullcontext(LineProgress(lambda line: at.err.print(line, markup=False, highlight=False)))
 
 
 def list_models(at: Terminal, *, as_json: bool) -> None:
@@ -40,7 +48,7 @@ def list_models(at: Terminal, *, as_json: bool) -> None:
 def pull_models(at: Terminal, names: list[str]) -> None:
     """Fetches the named models, or those of the settings; raises `WeightsMissing`, `WeightsCorrupt`."""
     store = ModelStore.from_settings(at.settings)
-    with BarProgress(at.err) as progress:
+    with _progress(at) as progress:
         pulled = [store.pull(name, progress) for name in names or wanted(at)]
     for model in pulled:
         at.err.print(at.words("verified", name=model.name), markup=False)
@@ -50,9 +58,9 @@ def verify_models(at: Terminal, names: list[str]) -> None:
     """Checks every byte of the named models, or of all that are here; raises `WeightsCorrupt`."""
     store = ModelStore.from_settings(at.settings)
     present = [row.name for row in store.list() if row.state is not WeightsState.MISSING]
-    with BarProgress(at.err) as progress:
+    with _progress(at) as progress:
         checks = [store.verify(name, progress) for name in names or present]
     for check in checks:
         for found in check.problems:
             raise WeightsCorrupt(found.reason, name=check.name, file=found.file)
-        at.out.print(at.words("verified", name=check.name), markup=False)
+        at.out.print(at.words("verified" if check.checked else "unchecked", name=check.name), markup=False)

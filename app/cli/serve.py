@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import signal
 import socket
 import threading
 import time
@@ -21,7 +22,7 @@ from app.catalogue.keys import Role, new_secret
 from app.cli.client import Client
 from app.cli.words import Words
 from app.errors import ManualqaError, PortInUse
-from app.settings import Settings
+from app.settings import Settings, go_offline
 from app.wiring import Services, build_services, check_weights
 
 SAMPLE_BASE = "sample"
@@ -32,6 +33,7 @@ LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNI
 def run_server(settings: Settings, words: Words, console: Console, sample: Path | None) -> None:
     """Runs until SIGTERM or Ctrl-C; raises `DataFolderLocked`, `PortInUse`, `WeightsMissing`, `MigrationFailed`."""
     started = time.monotonic()
+    go_offline()
     configure_logging(settings)
     folder = DataFolder(settings.data_dir)
     folder.acquire()
@@ -54,6 +56,8 @@ def run_server(settings: Settings, words: Words, console: Console, sample: Path 
             server_header=False,
             lifespan="on",
         )
+        for stop in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(stop, _stopped)  # the server takes them first, and raises them again when it has ended
         uvicorn.Server(config).run(sockets=[listener])
     finally:
         folder.release()
@@ -81,6 +85,10 @@ def configure_logging(settings: Settings) -> None:
     )
     for noisy in ("httpx", "httpcore", "openai", "chromadb", "alembic", "dbos", "sentence_transformers", "filelock"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
+
+
+def _stopped(_signal: int, _frame: object) -> None:
+    """The server has drained: what is left is to give the folder back, with exit code 0."""
 
 
 def _listen(settings: Settings) -> socket.socket:
@@ -124,8 +132,8 @@ class _Guide:
             self._console.print(text, style="red", markup=False)
 
     def _wait(self, client: Client) -> None:
-        while client.ready()["status"] != "ready":
-            time.sleep(0.2)
+        while (state := client.ready())["status"] == "starting" or state["parts"]["model"]["state"] == "starting":
+            time.sleep(0.1)
         seconds = time.monotonic() - self._started
         self._say("ready_in", url=self._note.url, seconds=seconds)
 

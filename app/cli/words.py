@@ -56,6 +56,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "stopped": ("Stopped.", "已停止。"),
     "all_well": ("Everything is well.", "一切正常。"),
     "verified": ("{name}: verified", "{name}：校验通过"),
+    "unchecked": ("{name}: your own files, nothing to check against", "{name}：自有文件，没有可比对的校验值"),
     "present": ("present", "已有"),
     "missing": ("missing", "缺少"),
     "partial": ("partial", "不完整"),

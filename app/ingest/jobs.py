@@ -37,7 +37,6 @@ class JobEngine:
                 "system_database_url": f"sqlite:///{folder / 'jobs.sqlite'}",
                 "executor_id": "local",  # always the same, so that a restart takes up what it left
                 "application_version": "1",
-                "run_admin_server": False,
                 "log_level": "WARNING",
             }
         )

@@ -51,8 +51,9 @@ class Pipeline:
     parser_for: Callable[[str], Parser]
     embedder: Embedder
     limits: ParseLimits
-    rules: ChunkRules
     fingerprint: Callable[[], Fingerprint]
+    chunk_size: int
+    chunk_overlap: int
 
     def parse(self, document_id: str, job_id: str) -> int:
         """Reads the file into pages; returns how many."""
@@ -64,8 +65,7 @@ class Pipeline:
         try:
             parsed = self.parser_for(document.media_type).parse(path, self.limits, progress)
         except DocumentError as error:
-            error.params.setdefault("name", document.name)
-            error.params["name"] = document.name
+            error.params["name"] = document.name  # the parser knows the file by its hash only
             raise
         self.stores.contents.put_pages(document_id, parsed)
         self._progress(job_id, pages_done=len(parsed.pages), pages_total=len(parsed.pages))
@@ -76,7 +76,8 @@ class Pipeline:
         document, _ = self.stores.documents.for_work(document_id)
         self._progress(job_id, stage=Stage.CHUNKING)
         parsed = self.stores.contents.parsed(document_id)
-        chunks = chunk_document(document_id, parsed, self.rules, self.embedder.count_tokens)
+        rules = ChunkRules(self.chunk_size, self.chunk_overlap, self.embedder.max_tokens)
+        chunks = chunk_document(document_id, parsed, rules, self.embedder.count_tokens, document.name)
         if not chunks:
             raise NoText(name=document.name)
         self.stores.contents.put_chunks(document_id, chunks)

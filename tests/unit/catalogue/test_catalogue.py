@@ -8,6 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
 from sqlalchemy.orm import Session, sessionmaker
 
 from app.catalogue.contents import Contents
@@ -16,6 +18,7 @@ from app.catalogue.documents import Documents, NewDocument
 from app.catalogue.keys import Keys, Role
 from app.catalogue.knowledge_bases import KnowledgeBases
 from app.catalogue.records import KnowledgeBase, KnowledgeBaseSettings
+from app.catalogue.tables import Table
 from app.errors import (
     DocumentNotFound,
     InvalidName,
@@ -225,11 +228,6 @@ def test_a_catalogue_of_a_newer_version_is_left_alone(tmp_path: Path) -> None:
 
 
 def test_the_migrations_make_the_tables_of_the_code(tmp_path: Path) -> None:
-    from alembic.autogenerate import compare_metadata
-    from alembic.migration import MigrationContext
-
-    from app.catalogue.tables import Table
-
     engine = open_database(tmp_path)
     with engine.connect() as connection:
         assert compare_metadata(MigrationContext.configure(connection), Table.metadata) == []

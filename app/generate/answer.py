@@ -1,0 +1,193 @@
+"""From hits to a checked answer; an extract where the model is away; a refusal where nothing holds."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass, field, replace
+
+import structlog
+from anyio import to_thread
+
+from app.errors import ModelBusy, ModelUnavailable
+from app.generate.context import Passage, select_passages
+from app.generate.events import AnswerEvent, DoneEvent, SourcesEvent, TokenEvent
+from app.generate.extractive import extract
+from app.generate.grounding import Grounding, GroundingRules, ground
+from app.generate.prompt import grounded_messages
+from app.generate.refusal import RefusalWatch
+from app.generate.wording import refusal_text
+from app.ports import Embedder, LanguageModel, Usage
+from app.types import Answer, Language, RefusalReason, SearchResult, Timings
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerLimits:
+    """What one answer may cost: tokens of passages in the prompt, tokens written."""
+
+    context_tokens: int
+    max_answer_tokens: int
+    rules: GroundingRules = field(default_factory=GroundingRules)
+
+
+class Answerer:
+    """Writes answers with a language model. Safe to share between requests; keeps nothing of them."""
+
+    def __init__(self, model: LanguageModel, embedder: Embedder | None, limits: AnswerLimits) -> None:
+        self._model = model
+        self._embedder = embedder
+        self._limits = limits
+
+    async def answer(
+        self, question: str, language: Language, result: SearchResult, *, has_documents: bool = True
+    ) -> Answer:
+        """The checked answer alone; see `stream`."""
+        async with aclosing(self.stream(question, language, result, has_documents=has_documents)) as events:
+            async for event in events:
+                if isinstance(event, DoneEvent):
+                    return event.answer
+        raise ModelUnavailable(reason="the answer broke off")
+
+    async def stream(
+        self, question: str, language: Language, result: SearchResult, *, has_documents: bool = True
+    ) -> AsyncGenerator[AnswerEvent]:
+        """`SourcesEvent` once, `TokenEvent`s while the model writes, `DoneEvent` once; raises nothing of the model's.
+
+        Without hits nothing is asked of the model; `has_documents` False says that there was nothing to search.
+        Closing the iterator ends the model's request.
+        """
+        draft = _Draft(question, language, started=time.monotonic() - result.seconds)
+        draft.sources_at = draft.elapsed()
+        yield SourcesEvent(result)
+        if not result.hits:
+            reason = RefusalReason.BELOW_THRESHOLD if has_documents else RefusalReason.NO_DOCUMENTS
+            yield DoneEvent(draft.refused(reason))
+            return
+        passages = await to_thread.run_sync(select_passages, question, result.hits, self._limits.context_tokens)
+        try:
+            async with aclosing(self._written(draft, passages)) as tokens:
+                async for text in tokens:
+                    yield TokenEvent(text)
+        except (ModelUnavailable, ModelBusy) as error:
+            log.warning("answer_degraded", reason=error.code(), detail=error.detail)
+            yield DoneEvent(await self._extracted(draft, passages, error.message(language)))
+            return
+        yield DoneEvent(await self._checked(draft, passages))
+
+    async def _written(self, draft: _Draft, passages: Sequence[Passage]) -> AsyncGenerator[str]:
+        """The model's text as it comes; the beginning is held back until it is clear that it is no refusal."""
+        watch = RefusalWatch()
+        draft.model = self._model.name
+        messages = grounded_messages(draft.question, passages, draft.language)
+        stream = self._model.stream(messages, self._limits.max_answer_tokens)
+        async with aclosing(stream) as pieces:
+            async for piece in pieces:
+                if isinstance(piece, Usage):
+                    draft.usage = piece
+                    continue
+                if draft.first_token_at is None:
+                    draft.first_token_at = draft.elapsed()
+                draft.written += piece
+                if shown := watch.pass_on(piece):
+                    yield shown
+        if rest := watch.rest():
+            yield rest
+
+    async def _checked(self, draft: _Draft, passages: Sequence[Passage]) -> Answer:
+        watch = RefusalWatch()
+        if watch.is_refusal(draft.written):
+            return draft.refused(RefusalReason.NOT_IN_MANUALS)
+        grounding = await to_thread.run_sync(
+            ground, draft.question, draft.written, passages, self._embedder, self._limits.rules
+        )
+        if not grounding.citations:
+            return draft.refused(RefusalReason.NOT_GROUNDED, withheld=grounding.withheld)
+        return draft.generated(grounding)
+
+    async def _extracted(self, draft: _Draft, passages: Sequence[Passage], why: str) -> Answer:
+        sentences = await to_thread.run_sync(extract, draft.question, passages, self._embedder)
+        if not sentences:
+            return replace(draft.refused(RefusalReason.NOT_GROUNDED), degraded=why)
+        citations = tuple(dict.fromkeys(c for sentence in sentences for c in sentence.citations))
+        text = "\n".join(sentence.text for sentence in sentences)
+        return Answer(
+            draft.question,
+            draft.language,
+            text,
+            "extractive",
+            sentences,
+            citations,
+            refused=False,
+            degraded=why,
+            timings=draft.timings(),
+        )
+
+
+@dataclass(slots=True)
+class _Draft:
+    """What is known of one answer while it is being written."""
+
+    question: str
+    language: Language
+    started: float
+    sources_at: float = 0.0
+    first_token_at: float | None = None
+    written: str = ""
+    model: str | None = None
+    usage: Usage | None = None
+
+    def elapsed(self) -> float:
+        return time.monotonic() - self.started
+
+    def timings(self) -> Timings:
+        return Timings(self.sources_at, self.first_token_at, self.elapsed())
+
+    def refused(self, reason: RefusalReason, withheld: tuple[str, ...] = ()) -> Answer:
+        return Answer(
+            self.question,
+            self.language,
+            refusal_text(reason, self.language),
+            "refused",
+            (),
+            (),
+            refused=True,
+            reason=reason,
+            model=self.model,
+            withheld=withheld,
+            prompt_tokens=self.usage.prompt_tokens if self.usage else None,
+            completion_tokens=self.usage.completion_tokens if self.usage else None,
+            timings=self.timings(),
+        )
+
+    def generated(self, grounding: Grounding) -> Answer:
+        shown = [sentence for sentence in grounding.sentences if sentence.grounded]
+        return Answer(
+            self.question,
+            self.language,
+            _joined(self.written, [sentence.text for sentence in shown]),
+            "generated",
+            grounding.sentences,
+            grounding.citations,
+            refused=False,
+            model=self.model,
+            withheld=grounding.withheld,
+            prompt_tokens=self.usage.prompt_tokens if self.usage else None,
+            completion_tokens=self.usage.completion_tokens if self.usage else None,
+            timings=self.timings(),
+        )
+
+
+def _joined(written: str, shown: Sequence[str]) -> str:
+    """The shown sentences with the line breaks and blanks that the model put between them."""
+    parts: list[str] = []
+    place = 0
+    for text in shown:
+        found = written.find(text, place)
+        between = written[place:found] if parts else ""
+        parts.append("\n" if "\n" in between else " " if between[-1:].isspace() else "")
+        parts.append(text)
+        place = found + len(text)
+    return "".join(parts).strip()

@@ -1,0 +1,82 @@
+"""The local model server's process: llama.cpp's OpenAI-compatible server on loopback, ended with its parent.
+
+Run as `python -m app.generate.engine_child`; the key comes in on standard input, so that no process list shows it.
+Only user of `xllamacpp`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ctypes
+import os
+import signal
+import sys
+import threading
+from pathlib import Path
+
+_PR_SET_PDEATHSIG = 1
+_PARENT_CHECK_SECONDS = 2.0
+_PROMPT_CACHE_MB = 256
+"""Prompts kept beside the slots' own: enough for the constant part in both languages."""
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Serve until SIGTERM or the parent's end; exit code 2 where the weights file is not there."""
+    parser = argparse.ArgumentParser(prog="engine_child")
+    parser.add_argument("--weights", type=Path, required=True)
+    parser.add_argument("--port", type=int, required=True)
+    parser.add_argument("--context-tokens", type=int, required=True)
+    parser.add_argument("--slots", type=int, required=True)
+    parser.add_argument("--threads", type=int, required=True)
+    parser.add_argument("--parent", type=int, required=True)
+    args = parser.parse_args(argv)
+    _end_with(args.parent)
+    key = sys.stdin.readline().strip()
+    if not args.weights.is_file():  # llama.cpp aborts the process on a missing file
+        print(f"no such file: {args.weights}", file=sys.stderr)  # noqa: T201 - this is the log
+        return 2
+    stopped = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: stopped.set())
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
+    server = _serve(args, key)
+    stopped.wait()
+    del server
+    os._exit(0)  # llama.cpp's threads may outlive the interpreter's shutdown otherwise
+
+
+def _serve(args: argparse.Namespace, key: str) -> object:
+    import xllamacpp  # noqa: PLC0415 - an optional part, and heavy
+
+    params = xllamacpp.CommonParams()
+    params.model.path = str(args.weights)
+    params.hostnames = ["127.0.0.1"]
+    params.port = args.port
+    params.api_keys = [key]
+    params.n_ctx = args.context_tokens * args.slots
+    params.n_parallel = args.slots
+    params.cpuparams.n_threads = args.threads
+    params.cpuparams_batch.n_threads = args.threads
+    params.cache_prompt = True
+    params.cache_ram_mib = _PROMPT_CACHE_MB
+    params.ui = False
+    params.endpoint_slots = False
+    params.offline = True
+    return xllamacpp.Server(params)
+
+
+def _end_with(parent: int) -> None:
+    """Linux sends the signal itself; elsewhere, and for a parent that was gone already, a thread looks."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    threading.Thread(target=_watch, args=(parent,), daemon=True).start()
+
+
+def _watch(parent: int) -> None:
+    waiting = threading.Event()
+    while os.getppid() == parent:
+        waiting.wait(_PARENT_CHECK_SECONDS)
+    os._exit(3)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,185 @@
+"""The check: each sentence of an answer is tied to sentences of the passages, or it is withheld."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import structlog
+
+from app.errors import EmbedderUnavailable
+from app.generate.context import Passage
+from app.generate.evidence import Evidence, Weights, citation_of, evidence_of, widened
+from app.ports import Embedder
+from app.text.language import detect_language
+from app.text.quantities import Quantity, missing_quantities, normalised, quantities
+from app.text.sentences import split_sentences
+from app.text.tokens import query_tokens
+from app.types import Citation, Sentence
+
+log = structlog.get_logger(__name__)
+
+_LIST_MARK = re.compile(r"^\s*(?:[-–—•●*·]\s*|\(?\d{1,2}[.)、](?!\d)\s*|[（(]\d{1,2}[)）]\s*)")
+_VERDICT = re.compile(
+    r"^(?:yes|no|是的?|不是|可以|不可以|能|不能|支持|不支持|会|不会)[,，.。;；!！]?\s*", re.IGNORECASE
+)
+_MOST_QUOTES = 3
+_MOST_EMBEDDED = 8
+_WORTH_A_QUOTE = 0.25
+"""Share of a sentence's words that another quote must add."""
+
+_SHORT_QUOTE = 30
+
+
+@dataclass(frozen=True, slots=True)
+class GroundingRules:
+    """Where "is said there" begins.
+
+    `coverage`: least share of a sentence's telling words in its quotes. `cosine`: from there on a sentence in other
+    words, or in another language, counts as the same statement. `relevance`: least share of the question's telling
+    words in and around the quotes (and in the answer), below which a true sentence answers something else.
+    """
+
+    coverage: float = 0.5
+    cosine: float = 0.86
+    relevance: float = 0.25
+
+
+@dataclass(frozen=True, slots=True)
+class Grounding:
+    """The sentences in order, and the citations of the grounded ones, each quote once."""
+
+    sentences: tuple[Sentence, ...]
+    citations: tuple[Citation, ...]
+
+    @property
+    def withheld(self) -> tuple[str, ...]:
+        return tuple(sentence.text for sentence in self.sentences if not sentence.grounded)
+
+
+def ground(
+    question: str,
+    answer: str,
+    passages: Sequence[Passage],
+    embedder: Embedder | None = None,
+    rules: GroundingRules | None = None,
+) -> Grounding:
+    """Check every sentence of `answer`. CPU-bound: with an embedder a few short texts are embedded."""
+    check = _Check(question, passages, embedder, rules or GroundingRules())
+    sentences = [check.sentence(text) for text in split_sentences(answer)]
+    citations = dict.fromkeys(c for sentence in sentences if sentence.grounded for c in sentence.citations)
+    return Grounding(tuple(sentences), tuple(citations))
+
+
+class _Check:
+    """One answer's check: the evidence and its weights are computed once."""
+
+    def __init__(
+        self, question: str, passages: Sequence[Passage], embedder: Embedder | None, rules: GroundingRules
+    ) -> None:
+        self._question = question
+        self._asked = query_tokens(question)
+        self._evidence = evidence_of(passages)
+        self._weights = Weights(self._evidence)
+        self._embedder = embedder
+        self._rules = rules
+
+    def sentence(self, text: str) -> Sentence:
+        """The sentence with its citations, or ungrounded with the reason."""
+        said = _VERDICT.sub("", _LIST_MARK.sub("", text))
+        facts = quantities(said)
+        tokens = _words(said, facts)
+        quotes = self._quotes(said, tokens, facts)
+        if not quotes:
+            return Sentence(text, (), grounded=False, reason="no passage says this")
+        sources = [part for quote in quotes for part in (quote.text, quote.around)]
+        missing = missing_quantities(said, *sources, self._question)
+        citations = tuple(dict.fromkeys(citation_of(_telling(quote)) for quote in quotes))
+        if missing:
+            return Sentence(text, citations, grounded=False, reason=f"not in the cited text: {missing[0].written}")
+        if self._relevance(tokens, quotes) < self._rules.relevance:
+            return Sentence(text, citations, grounded=False, reason="the cited text is about something else")
+        return Sentence(text, citations, grounded=True)
+
+    def _quotes(self, said: str, tokens: Sequence[str], facts: Sequence[Quantity]) -> list[Evidence]:
+        """The evidence that together says it, best first; empty where nothing does."""
+        if not self._evidence:
+            return []
+        ranked = sorted(self._evidence, key=lambda e: self._score(tokens, facts, e), reverse=True)
+        quotes = self._complete(said, tokens, ranked)
+        if facts and not tokens:
+            return quotes
+        if not tokens:  # "Yes.": as true as the passage that the question's own words are in
+            best = max(self._evidence, key=lambda e: self._weights.share(self._asked, e.tokens))
+            return [best] if self._weights.share(self._asked, best.tokens) >= self._rules.coverage else []
+        joined = frozenset().union(*(quote.tokens for quote in quotes))
+        if self._weights.share(tokens, joined | set(self._asked)) >= self._rules.coverage and joined & set(tokens):
+            return quotes
+        nearest = self._nearest(said, ranked)
+        return [] if nearest is None else self._complete(said, tokens, [nearest, *ranked])
+
+    def _score(self, tokens: Sequence[str], facts: Sequence[Quantity], evidence: Evidence) -> float:
+        covered = self._weights.share(tokens, evidence.tokens)
+        asked = self._weights.share(self._asked, evidence.tokens)
+        missing = missing_quantities_of(facts, evidence)
+        known = 1 - missing / len(facts) if facts else 0.0
+        return covered + 0.5 * known + 0.4 * asked + 0.05 / evidence.hit.scores.rank
+
+    def _complete(self, said: str, tokens: Sequence[str], ranked: Sequence[Evidence]) -> list[Evidence]:
+        """The first of `ranked`, and others as long as they bring numbers, codes or many words still missing."""
+        quotes = [ranked[0]]
+        missing = missing_quantities(said, ranked[0].text, ranked[0].around, self._question)
+        for candidate in ranked[1:]:
+            if len(quotes) == _MOST_QUOTES:
+                break
+            sources = [part for quote in [*quotes, candidate] for part in (quote.text, quote.around)]
+            still = missing_quantities(said, *sources, self._question)
+            there = frozenset().union(*(quote.tokens for quote in quotes))
+            covered = self._weights.share(tokens, there)
+            gain = self._weights.share(tokens, there | candidate.tokens) - covered
+            if len(still) < len(missing) or (covered < self._rules.coverage and gain >= _WORTH_A_QUOTE):
+                quotes.append(candidate)
+                missing = still
+        return quotes
+
+    def _nearest(self, said: str, ranked: Sequence[Evidence]) -> Evidence | None:
+        """The evidence that means the same by the embedder, if any is near enough."""
+        if self._embedder is None:
+            return None
+        candidates = list(ranked[:_MOST_EMBEDDED])
+        try:
+            vector = self._embedder.embed_queries([said])[0]
+            near = self._embedder.embed_passages([c.text for c in candidates]) @ vector
+        except EmbedderUnavailable as error:
+            log.warning("grounding_without_embedder", reason=error.detail)
+            return None
+        best = int(np.argmax(near))
+        return candidates[best] if near[best] >= self._rules.cosine else None
+
+    def _relevance(self, tokens: Sequence[str], quotes: Sequence[Evidence]) -> float:
+        """The share of the question found in and around the quotes; 1 where languages differ and words cannot tell."""
+        text = " ".join(part for quote in quotes for part in (widened(quote, 2, 1).text, quote.around))
+        if detect_language(self._question) != detect_language(quotes[0].text):
+            return 1.0
+        there = set(query_tokens(text)) | set(tokens)
+        return self._weights.share(self._asked, there)
+
+
+def _words(said: str, facts: Sequence[Quantity]) -> list[str]:
+    """The telling words of a sentence but for its numbers and codes, which are checked by themselves."""
+    plain = normalised(said)
+    for fact in facts:
+        plain = re.sub(rf"(?<![a-z0-9]){re.escape(fact.written)}(?![a-z0-9])", " ", plain)
+    return query_tokens(plain) if re.search(r"\w", plain) else []
+
+
+def _telling(quote: Evidence) -> Evidence:
+    """A table's cell proves nothing by itself: it is quoted with the line before it."""
+    return widened(quote, 1, 0) if len(quote.text) < _SHORT_QUOTE else quote
+
+
+def missing_quantities_of(facts: Sequence[Quantity], evidence: Evidence) -> int:
+    """How many of `facts` are not in the evidence."""
+    return len(missing_quantities(" ; ".join(fact.written for fact in facts), evidence.text)) if facts else 0

@@ -1,0 +1,166 @@
+"""The language model behind an OpenAI-compatible endpoint: our local server, vLLM or any other."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Protocol, cast
+
+import httpx
+import structlog
+
+from app.errors import ModelBusy, ModelUnavailable
+from app.ports import Message, ModelStatus, Usage
+
+if TYPE_CHECKING:
+    from openai import AsyncOpenAI, AsyncStream
+    from openai.types.chat import ChatCompletionChunk, ChatCompletionMessageParam
+
+log = structlog.get_logger(__name__)
+
+_CONNECT_SECONDS = 5.0
+_CHECK_SECONDS = 3.0
+
+
+class Endpoint(Protocol):
+    """Where the model is now: a fixed address, or a local server that may be restarting on another port."""
+
+    @property
+    def base_url(self) -> str | None: ...
+
+    @property
+    def api_key(self) -> str: ...
+
+    def status(self) -> ModelStatus | None:
+        """The state where the endpoint knows it without asking, else None."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class FixedEndpoint:
+    """An endpoint of the settings; `base_url` ends in `/v1` for most servers."""
+
+    base_url: str
+    api_key: str = "none"
+
+    def status(self) -> ModelStatus | None:
+        return None
+
+
+class OpenAICompatibleModel:
+    """Streams chat completions at temperature 0; see the law of `LanguageModel`.
+
+    `first_token_seconds` bounds the wait for the first piece, `total_seconds` the whole stream.
+    """
+
+    def __init__(self, name: str, endpoint: Endpoint, *, first_token_seconds: float, total_seconds: float) -> None:
+        self._name = name
+        self._endpoint = endpoint
+        self._first_token_seconds = first_token_seconds
+        self._total_seconds = total_seconds
+        self._clients: dict[tuple[str, str], AsyncOpenAI] = {}
+
+    @property
+    def name(self) -> str:
+        return self._name
+
+    async def stream(self, messages: Sequence[Message], max_tokens: int) -> AsyncGenerator[str | Usage]:
+        """Pieces of text, then at most one `Usage`; raises `ModelUnavailable` or `ModelBusy`."""
+        loop = asyncio.get_running_loop()
+        started = loop.time()
+        deadline = started + self._first_token_seconds
+        pieces = 0
+        async with aclosing(self._events(messages, max_tokens)) as events:
+            while True:
+                try:
+                    async with asyncio.timeout_at(deadline):
+                        event = await anext(events, None)
+                except TimeoutError as error:
+                    raise ModelUnavailable(reason="too slow", detail=f"no token after {pieces} in time") from error
+                if event is None:
+                    break
+                pieces += isinstance(event, str)
+                deadline = started + self._total_seconds
+                yield event
+        if not pieces:
+            raise ModelUnavailable(reason="it wrote nothing")
+
+    async def _events(self, messages: Sequence[Message], max_tokens: int) -> AsyncGenerator[str | Usage]:
+        """The server's stream in our types, its errors in ours; ends only after a proper end of the completion."""
+        import openai  # noqa: PLC0415 - takes half a second to import
+
+        client = self._client()
+        try:
+            stream = await client.chat.completions.create(
+                model=self._name,
+                messages=cast("list[ChatCompletionMessageParam]", [asdict(message) for message in messages]),
+                temperature=0,
+                max_tokens=max_tokens,
+                stream=True,
+                stream_options={"include_usage": True},
+            )
+            async with stream, aclosing(_texts(stream)) as texts:
+                async for item in texts:
+                    yield item
+        except openai.RateLimitError as error:
+            raise ModelBusy(detail=str(error)) from error
+        except openai.APITimeoutError as error:
+            raise ModelUnavailable(reason="too slow", detail=str(error)) from error
+        except openai.APIConnectionError as error:
+            raise ModelUnavailable(reason="no connection", detail=repr(error.__cause__ or error)) from error
+        except openai.APIStatusError as error:
+            if error.status_code == 503:
+                raise ModelBusy(detail=str(error)) from error
+            raise ModelUnavailable(reason=f"HTTP {error.status_code}", detail=str(error)) from error
+        except (openai.OpenAIError, httpx.HTTPError, ValueError, TypeError, AttributeError) as error:
+            raise ModelUnavailable(reason="its reply broke off or is not understood", detail=repr(error)) from error
+
+    async def status(self) -> ModelStatus:
+        """What the endpoint knows of itself, else whether `/models` answers."""
+        known = self._endpoint.status()
+        if known is not None:
+            return known
+        import openai  # noqa: PLC0415 - takes half a second to import
+
+        try:
+            await self._client().with_options(timeout=_CHECK_SECONDS).models.list()
+        except (openai.OpenAIError, httpx.HTTPError, ValueError, ModelUnavailable) as error:
+            return ModelStatus("down", self._name, type(error).__name__)
+        return ModelStatus("ready", self._name)
+
+    async def close(self) -> None:
+        for client in self._clients.values():
+            await client.close()
+        self._clients.clear()
+
+    def _client(self) -> AsyncOpenAI:
+        """One client an address and event loop's life; raises `ModelUnavailable` while there is no address."""
+        from openai import AsyncOpenAI, Timeout  # noqa: PLC0415
+
+        base_url, api_key = self._endpoint.base_url, self._endpoint.api_key
+        if base_url is None:
+            status = self._endpoint.status()
+            raise ModelUnavailable(reason=status.state if status else "no address")
+        place = (base_url, api_key)
+        if place not in self._clients:
+            timeout = Timeout(self._total_seconds, connect=_CONNECT_SECONDS)
+            self._clients[place] = AsyncOpenAI(base_url=base_url, api_key=api_key, max_retries=0, timeout=timeout)
+        return self._clients[place]
+
+
+async def _texts(stream: AsyncStream[ChatCompletionChunk]) -> AsyncGenerator[str | Usage]:
+    finished = False
+    usage: Usage | None = None
+    async for chunk in stream:
+        if chunk.usage is not None:
+            usage = Usage(chunk.usage.prompt_tokens, chunk.usage.completion_tokens)
+        for choice in chunk.choices:
+            if choice.delta.content:
+                yield choice.delta.content
+            finished = finished or choice.finish_reason is not None
+    if not finished:
+        raise ModelUnavailable(reason="its reply broke off")
+    if usage is not None:
+        yield usage

@@ -1,0 +1,135 @@
+"""The vector store that lives in this process: Chroma, holding ids and vectors and nothing else."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+import numpy as np
+
+from app.errors import IndexUnavailable
+from app.ports import Vectors
+from app.retrieve.stores.index_ids import checked_index_id
+
+if TYPE_CHECKING:
+    from chromadb.api import ClientAPI
+    from chromadb.api.collection_configuration import CreateHNSWConfiguration
+    from chromadb.api.models.Collection import Collection
+
+HNSW: CreateHNSWConfiguration = {"space": "cosine", "ef_construction": 200, "ef_search": 200, "max_neighbors": 32}
+"""Recall@50 of 1.00 on 8,000 clustered vectors, also after deleting half of them and adding them again, at 1 ms a
+search; Chroma's own defaults gave 0.998 on average and 0.84 for the worst question."""
+
+_READ_BATCH = 1000
+_Result = TypeVar("_Result")
+
+
+class ChromaVectorStore:
+    """Port `VectorStore`: one collection per index id, cosine space.
+
+    Only one process may open `folder` (two lose rows unseen; the data folder's lock sees to that). A write holds up
+    other threads for as long as its batch takes, so batches are of `write_batch` vectors, 64 or less.
+    """
+
+    def __init__(self, folder: Path, write_batch: int = 64) -> None:
+        import chromadb  # noqa: PLC0415 - half a second, which the command line need not wait
+        from chromadb.config import Settings as ChromaSettings  # noqa: PLC0415
+
+        self._write_batch = write_batch
+        self._writing = threading.Lock()
+        settings = ChromaSettings(_env_file=None, anonymized_telemetry=False)
+
+        def connect() -> ClientAPI:
+            folder.mkdir(parents=True, exist_ok=True)
+            return chromadb.PersistentClient(folder, settings=settings)
+
+        self._client = _guarded(connect)
+
+    def upsert(self, index_id: str, chunk_ids: Sequence[str], vectors: Vectors) -> None:
+        name = checked_index_id(index_id)
+        if not chunk_ids:
+            return
+        with self._writing:
+            collection = _guarded(
+                lambda: self._client.get_or_create_collection(
+                    name, embedding_function=None, configuration={"hnsw": HNSW}
+                )
+            )
+            for some in _slices(len(chunk_ids), self._write_batch):
+                _guarded(partial(collection.upsert, list(chunk_ids[some]), vectors[some]))
+
+    def search(self, index_id: str, vector: Vectors, limit: int) -> list[tuple[str, float]]:
+        collection = self._collection(index_id)
+        if collection is None or limit < 1:
+            return []
+        query = vector.reshape(1, -1)
+        found = _guarded(partial(collection.query, query, n_results=limit, include=["distances"]))
+        distances = (found["distances"] or [[]])[0]
+        hits = [(chunk_id, 1.0 - distance) for chunk_id, distance in zip(found["ids"][0], distances, strict=True)]
+        return sorted(hits, key=lambda hit: (-hit[1], hit[0]))
+
+    def cosines(self, index_id: str, chunk_ids: Sequence[str], vector: Vectors) -> dict[str, float]:
+        collection = self._collection(index_id)
+        if collection is None:
+            return {}
+        question = vector.reshape(-1)
+        exact: dict[str, float] = {}
+        for some in _slices(len(chunk_ids), _READ_BATCH):
+            ids = list(dict.fromkeys(chunk_ids[some]))
+            got = _guarded(partial(collection.get, ids, include=["embeddings"]))
+            rows = np.asarray(got["embeddings"], np.float32).reshape(len(got["ids"]), -1)
+            if len(rows):
+                lengths = np.linalg.norm(rows, axis=1) * np.linalg.norm(question)
+                exact.update(zip(got["ids"], (rows @ question / lengths).tolist(), strict=True))
+        return exact
+
+    def delete(self, index_id: str, chunk_ids: Sequence[str]) -> None:
+        collection = self._collection(index_id)
+        if collection is None:
+            return
+        with self._writing:
+            for some in _slices(len(chunk_ids), self._write_batch):
+                _guarded(partial(collection.delete, list(chunk_ids[some])))
+
+    def drop(self, index_id: str) -> None:
+        if self._collection(index_id) is not None:
+            with self._writing:
+                _guarded(partial(self._client.delete_collection, index_id))
+
+    def ids(self, index_id: str) -> set[str]:
+        collection = self._collection(index_id)
+        return set() if collection is None else set(_guarded(partial(collection.get, include=[]))["ids"])
+
+    def close(self) -> None:
+        self._client.close()  # type: ignore[attr-defined]
+
+    def _collection(self, index_id: str) -> Collection | None:
+        """The collection, looked up anew each time (it may have been dropped), or None where there is none."""
+        from chromadb.errors import NotFoundError  # noqa: PLC0415
+
+        name = checked_index_id(index_id)
+
+        def look() -> Collection | None:
+            try:
+                return self._client.get_collection(name, embedding_function=None)
+            except NotFoundError:
+                return None
+
+        return _guarded(look)
+
+
+def _slices(length: int, size: int) -> Iterator[slice]:
+    return (slice(start, start + size) for start in range(0, length, size))
+
+
+def _guarded(action: Callable[[], _Result]) -> _Result:
+    """Run `action` and turn what Chroma and its database raise into our error."""
+    from chromadb.errors import ChromaError  # noqa: PLC0415
+
+    try:
+        return action()
+    except (ChromaError, ValueError, OSError, RuntimeError) as error:
+        raise IndexUnavailable(str(error), reason="the vector index could not be read or written") from error

@@ -1,0 +1,22 @@
+"""The least cosine at which a passage may answer: what belongs to which embedder, and who passes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+DEFAULT_THRESHOLDS: Mapping[str, float] = MappingProxyType({"multilingual-e5-small": 0.78})
+"""By the embedder's name; another embedder's cosines live elsewhere, so one that is not here gets `NO_THRESHOLD`."""
+
+NO_THRESHOLD = 0.0
+
+
+def default_threshold(fingerprint: str) -> float:
+    """The threshold of an embedder by its fingerprint (`name@revision`), for those who set none."""
+    name = fingerprint.partition("@")[0].rstrip("/").rpartition("/")[2].casefold()
+    return DEFAULT_THRESHOLDS.get(name, NO_THRESHOLD)
+
+
+def passes(cosine: float, threshold: float) -> bool:
+    """The one meaning of a threshold: the cosine of question and passage is not below it."""
+    return cosine >= threshold

@@ -1,0 +1,137 @@
+"""The law of `LanguageModel`, against servers that keep to it and servers that do not."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Sequence
+
+import pytest
+
+from app.errors import ModelBusy, ModelUnavailable, Unavailable
+from app.generate.llm import FixedEndpoint, OpenAICompatibleModel
+from app.ports import LanguageModel, Message, Usage
+from tests.fixtures.scripted_model import Fault, ScriptedModel, scripted_model
+
+QUESTION = [Message("system", "Be brief."), Message("user", "问题：E3?")]
+
+
+def a_model(base_url: str, *, first: float = 5.0, total: float = 10.0) -> OpenAICompatibleModel:
+    return OpenAICompatibleModel(
+        "scripted", FixedEndpoint(base_url, "secret"), first_token_seconds=first, total_seconds=total
+    )
+
+
+async def collect(model: LanguageModel, messages: Sequence[Message] = QUESTION) -> tuple[str, list[Usage]]:
+    texts: list[str] = []
+    usages: list[Usage] = []
+    try:
+        async for item in model.stream(messages, 50):
+            if isinstance(item, str):
+                assert not usages, "text after the usage"
+                texts.append(item)
+            else:
+                usages.append(item)
+    finally:
+        await model.close()
+    return "".join(texts), usages
+
+
+def test_yields_the_text_in_order_and_one_usage_last() -> None:
+    with scripted_model("E3：壶盖未合上。 The lid is open.") as server:
+        text, usages = asyncio.run(collect(a_model(server.base_url)))
+    assert text == "E3：壶盖未合上。 The lid is open."
+    assert len(usages) == 1
+    assert usages[0].completion_tokens > 0
+
+
+def test_sends_the_messages_at_temperature_zero_with_its_key() -> None:
+    with scripted_model("ok") as server:
+        asyncio.run(collect(a_model(server.base_url)))
+    (request,) = server.requests
+    assert request["messages"] == [
+        {"role": "system", "content": "Be brief."},
+        {"role": "user", "content": "问题：E3?"},
+    ]
+    assert (request["temperature"], request["max_tokens"], request["stream"]) == (0, 50, True)
+    assert server.keys == ["Bearer secret"]
+
+
+@pytest.mark.parametrize(
+    ("fault", "error"),
+    [
+        (Fault.ERROR_500, ModelUnavailable),
+        (Fault.BUSY_429, ModelBusy),
+        (Fault.LOADING_503, ModelBusy),
+        (Fault.GARBAGE, ModelUnavailable),
+        (Fault.WRONG_SHAPE, ModelUnavailable),
+        (Fault.SILENT, ModelUnavailable),
+        (Fault.CUT, ModelUnavailable),
+        (Fault.END_EARLY, ModelUnavailable),
+    ],
+)
+def test_every_fault_is_one_of_our_errors(fault: Fault, error: type[Unavailable]) -> None:
+    with scripted_model("a long enough reply to break off in the middle", fault) as server, pytest.raises(error):
+        asyncio.run(collect(a_model(server.base_url)))
+
+
+def test_a_closed_port_is_unavailable() -> None:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    with pytest.raises(ModelUnavailable, match="no connection"):
+        asyncio.run(collect(a_model(f"http://127.0.0.1:{port}/v1")))
+
+
+def test_silence_before_the_first_token_ends_after_its_own_limit() -> None:
+    with scripted_model("x", Fault.STALL) as server:
+        with pytest.raises(ModelUnavailable, match="too slow"):
+            asyncio.run(collect(a_model(server.base_url, first=0.2, total=60)))
+        assert server.gone.wait(5), "the request was left open"
+
+
+def test_silence_midway_ends_after_the_total_limit_and_what_came_was_yielded() -> None:
+    async def pieces(server: ScriptedModel) -> list[str]:
+        model = a_model(server.base_url, first=5, total=0.5)
+        texts: list[str] = []
+
+        async def take_all() -> None:
+            async for item in model.stream(QUESTION, 50):
+                texts.append(str(item))  # noqa: PERF401 - what came before the error counts
+
+        with pytest.raises(ModelUnavailable, match="too slow"):
+            await take_all()
+        await model.close()
+        return texts
+
+    with scripted_model("a reply in several pieces", Fault.STALL_MIDWAY) as server:
+        texts = asyncio.run(pieces(server))
+        assert "".join(texts) == "a reply in s"
+        assert server.gone.wait(5), "the request was left open"
+
+
+def test_closing_the_iterator_ends_the_upstream_request() -> None:
+    async def take_one(server: ScriptedModel) -> str | Usage:
+        model = a_model(server.base_url)
+        stream = model.stream(QUESTION, 50)
+        first = await anext(stream)
+        await stream.aclose()
+        gone = await asyncio.to_thread(server.gone.wait, 5)
+        await model.close()
+        assert gone, "the request was left open"
+        return first
+
+    with scripted_model("a reply in several pieces", Fault.STALL_MIDWAY) as server:
+        assert asyncio.run(take_one(server)) == "a re"
+
+
+def test_status_tells_ready_from_down() -> None:
+    async def state(base_url: str) -> str:
+        model = a_model(base_url)
+        status = await model.status()
+        await model.close()
+        return status.state
+
+    with scripted_model("x") as server:
+        assert asyncio.run(state(server.base_url)) == "ready"
+    assert asyncio.run(state(server.base_url)) == "down"

@@ -1,0 +1,205 @@
+"""The real server as a user starts it: real embedder, real model (the small one), the sample manuals, over HTTP."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psutil
+import pypdfium2
+import pytest
+
+from app.cli.client import Client
+from app.settings import child_environment
+from eval.datasets import read_questions
+from eval.server import Server, filled_base, running_server
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+MODEL = "qwen2.5-coder-0.5b-instruct"
+ZH, EN = "kestrim-chengjing-zh.pdf", "kestrim-pavo-en.pdf"
+
+pytestmark = pytest.mark.weights
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("system") / "data"
+
+
+@pytest.fixture(scope="module")
+def server(folder: Path) -> Iterator[Server]:
+    with running_server(folder, model=MODEL) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def sample(server: Server) -> str:
+    return filled_base(server.client, "sample", sorted((EXAMPLES / "manuals").glob("*.pdf")))
+
+
+def run_cli(folder: Path, *arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "app.cli", *arguments]
+    environment = child_environment(MQA_DATA_DIR=str(folder), MQA_LANGUAGE="en", **settings)
+    return subprocess.run(command, capture_output=True, text=True, env=environment, timeout=240, check=False)
+
+
+def page_text(name: str, page: int) -> str:
+    document = pypdfium2.PdfDocument(EXAMPLES / "manuals" / name)
+    try:
+        return "".join(document[page - 1].get_textpage().get_text_range().split())
+    finally:
+        document.close()
+
+
+def ask(client: Client, base: str, question: str) -> dict[str, Any]:
+    return client.post(f"/v1/knowledge-bases/{base}/ask", {"question": question})
+
+
+@pytest.mark.parametrize(
+    ("question", "document", "stated"),
+    [
+        ("KD-30A 的额定功率是多少？", ZH, "420"),
+        ("How long must the machine cool down after an E-05?", EN, "20"),
+    ],
+)
+def test_an_answer_is_right_and_proved_by_its_page(
+    server: Server, sample: str, question: str, document: str, stated: str
+) -> None:
+    answer = ask(server.client, sample, question)
+    assert (answer["refused"], answer["mode"], answer["model"]) == (False, "generated", MODEL), answer
+    assert stated in answer["text"]
+    assert document in {citation["document_name"] for citation in answer["citations"]}
+    for citation in answer["citations"]:
+        assert "".join(citation["quote"].split()) in page_text(citation["document_name"], citation["page"])
+
+
+def test_what_no_manual_says_is_refused(server: Server, sample: str) -> None:
+    answer = ask(server.client, sample, "Who won the football world cup in 1998?")
+    assert (answer["refused"], answer["citations"]) == (True, [])
+    assert answer["reason"] in ("below_threshold", "not_in_manuals", "not_grounded")
+
+
+def test_the_right_page_is_among_the_first_five(server: Server, sample: str) -> None:
+    questions = [q for q in read_questions(EXAMPLES / "questions.jsonl") if q.answerable]
+    found = 0
+    for question in questions:
+        body = {"question": question.question, "limit": 5}
+        hits = server.client.post(f"/v1/knowledge-bases/{sample}/search", body)["hits"]
+        pages = {
+            (hit["document_name"], page)
+            for hit in hits
+            for page in range(hit["chunk"]["page_start"], hit["chunk"]["page_end"] + 1)
+        }
+        found += bool(pages & question.pages())
+    assert found / len(questions) >= 0.95
+
+
+def test_events_stream_while_the_model_writes(server: Server, sample: str) -> None:
+    question = "How long must the machine cool down after an E-05?"
+    body = {"question": question, "stream": True}
+    names = [event for event, _ in server.client.events(f"/v1/knowledge-bases/{sample}/ask", body)]
+    assert names[0] == "sources"
+    assert names[-1] == "done"
+    assert names.count("token") >= 2
+
+
+def test_the_command_line_answers_with_exit_codes(server: Server, sample: str, folder: Path) -> None:  # noqa: ARG001
+    asked = run_cli(folder, "ask", "--kb", "sample", "--json", "How long must the machine cool down after an E-05?")
+    assert asked.returncode == 0, asked.stderr
+    assert "20" in json.loads(asked.stdout)["text"]
+    refused = run_cli(folder, "ask", "--kb", "sample", "Who won the football world cup in 1998?")
+    assert refused.returncode == 3, refused.stdout
+    unknown = run_cli(folder, "search", "--kb", "nope", "x")
+    assert unknown.returncode == 1
+    assert "sample" in unknown.stderr
+    wrong_key = run_cli(folder, "search", "--kb", "sample", "x", MQA_API_KEY="mqa_wrong")
+    assert wrong_key.returncode == 5
+    assert "not valid" in wrong_key.stderr
+
+
+def test_ingest_from_the_command_line(server: Server, folder: Path, tmp_path: Path) -> None:  # noqa: ARG001
+    (tmp_path / "pump.md").write_text("# Pump\n\nThe pump P-77 needs 24 V.\n", encoding="utf-8")
+    (tmp_path / "blank.txt").write_text("\n", encoding="utf-8")
+    loaded = run_cli(folder, "ingest", "--json", "--kb", "pumps", str(tmp_path))
+    states = {Path(entry["file"]).name: entry for entry in json.loads(loaded.stdout)["documents"]}
+    assert states["pump.md"]["state"] == "ready"
+    assert states["blank.txt"]["error"]["code"] == "no_text"
+    assert loaded.returncode == 1
+    found = run_cli(folder, "search", "--kb", "pumps", "--json", "Which voltage does P-77 need?")
+    assert "24 V" in json.loads(found.stdout)["hits"][0]["chunk"]["text"]
+
+
+def test_a_second_server_on_the_folder_is_told_who_has_it(server: Server, folder: Path) -> None:
+    second = run_cli(folder, "serve", "--port", "0")
+    assert second.returncode == 1
+    assert str(server.process.pid) in second.stderr
+    assert "MQA_DATA_DIR" in second.stderr
+
+
+def test_a_taken_port_is_said(server: Server, tmp_path: Path) -> None:
+    port = httpx.URL(server.client.url).port
+    refused = run_cli(tmp_path / "other", "serve", "--port", str(port))
+    assert refused.returncode == 1
+    assert f":{port} is in use" in refused.stderr
+
+
+def test_missing_weights_are_said_with_what_to_do(tmp_path: Path) -> None:
+    refused = run_cli(tmp_path / "data", "serve", "--port", "0", MQA_MODELS_DIR=str(tmp_path / "none"))
+    assert refused.returncode == 1
+    assert "manualqa models pull" in refused.stderr
+
+
+def test_no_server_is_said(tmp_path: Path) -> None:
+    asked = run_cli(tmp_path, "ask", "x")
+    assert asked.returncode == 4
+    assert "manualqa serve" in asked.stderr
+
+
+def test_secrets_and_questions_are_not_in_the_logs(server: Server, sample: str, folder: Path) -> None:
+    ask(server.client, sample, "Zyxomma purple question about nothing?")
+    logs = "".join(path.read_text(errors="replace") for path in (folder / "logs").glob("server.log*"))
+    assert "searched" in logs
+    assert "Zyxomma" not in logs
+    assert "mqa_" not in logs
+
+
+def test_a_dead_model_server_means_extracts_until_it_is_back(server: Server, sample: str) -> None:
+    children = psutil.Process(server.process.pid).children(recursive=True)
+    engine = next(child for child in children if "engine_child" in " ".join(child.cmdline()))
+    engine.send_signal(signal.SIGKILL)
+    engine.wait(10)
+    answer = ask(server.client, sample, "What does the error E-05 mean?")
+    assert (answer["mode"], answer["refused"]) == ("extractive", False), answer
+    assert answer["degraded"]
+    assert "E-05" in answer["text"]
+    deadline = time.monotonic() + 60
+    while server.client.ready()["status"] != "ready" and time.monotonic() < deadline:
+        time.sleep(0.2)
+    assert ask(server.client, sample, "What does the error E-05 mean?")["mode"] != "extractive"
+
+
+def test_a_terminated_server_drains_and_a_killed_one_goes_on_where_it_was(tmp_path: Path) -> None:
+    folder = tmp_path / "data"
+    with running_server(folder) as first:
+        base = first.client.post("/v1/knowledge-bases", {"name": "sample"})["id"]
+        job = first.client.upload(base, EXAMPLES / "manuals" / EN, lambda _: None)["job"]
+        os.kill(first.process.pid, signal.SIGKILL)
+        first.process.wait(10)
+    with running_server(folder) as second:
+        last = list(second.client.job_states(job["id"]))[-1]
+        assert (last["state"], last["error"]) == ("ready", None)
+        hits = second.client.post(f"/v1/knowledge-bases/{base}/search", {"question": "E-05"})["hits"]
+        identities = [hit["chunk"]["id"] for hit in hits]
+        assert identities
+        assert len(identities) == len(set(identities))
+        second.process.terminate()
+        assert second.process.wait(30) == 0
+    assert not (folder / "server.json").exists()

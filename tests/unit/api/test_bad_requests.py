@@ -1,0 +1,134 @@
+"""Bad input: a typed problem in the language asked for, and nothing kept of it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from app.api.app import create_app
+from tests.fixtures.pdfs import a_pdf, a_pdf_of_images
+from tests.unit.api.conftest import Api
+
+ZH = {"Accept-Language": "zh-CN"}
+
+
+def problem(response: Any, status: int, code: str) -> dict[str, Any]:  # noqa: ANN401
+    assert response.status_code == status, response.text
+    assert response.headers["content-type"] == "application/problem+json"
+    body = response.json()
+    assert (body["code"], body["status"]) == (code, status)
+    return dict(body)
+
+
+@pytest.mark.parametrize(
+    ("headers", "code"),
+    [
+        ({}, "key_missing"),
+        ({"Authorization": "Bearer nope"}, "key_invalid"),
+        ({"Authorization": "Basic x"}, "key_missing"),
+    ],
+)
+def test_nothing_but_health_is_open(api: Api, headers: dict[str, str], code: str) -> None:
+    described = create_app(api.services).openapi()["paths"]
+    routes = [route for route in described.items() if route[0] not in ("/healthz", "/readyz")]
+    assert len(routes) > 10
+    for path, methods in routes:
+        for method in methods:
+            address = path.replace("{knowledge_base_id}", "kb-1").replace("{document_id}", "doc-1")
+            sent = {"Authorization": "", **headers}
+            response = api.client.request(method.upper(), address, headers=sent, params={"name": "x.pdf"})
+            problem(response, 401, code)
+            assert response.headers["www-authenticate"] == "Bearer"
+
+
+def test_errors_speak_the_language_asked_for(api: Api) -> None:
+    chinese = problem(api.client.get("/v1/knowledge-bases/kb-none", headers=ZH), 404, "knowledge_base_not_found")
+    english = problem(api.client.get("/v1/knowledge-bases/kb-none"), 404, "knowledge_base_not_found")
+    assert "没有知识库" in chinese["title"]
+    assert "There is no knowledge base" in english["title"]
+
+
+def test_unknown_routes_fields_and_methods(api: Api) -> None:
+    problem(api.client.get("/v1/nothing"), 404, "route_not_found")
+    problem(api.client.put("/v1/knowledge-bases"), 405, "method_not_allowed")
+    extra = problem(api.client.post("/v1/knowledge-bases", json={"name": "a", "admin": True}), 422, "invalid_input")
+    assert extra["errors"][0]["field"] == "body.admin"
+    broken = api.client.post("/v1/knowledge-bases", content=b"{", headers={"Content-Type": "application/json"})
+    problem(broken, 400, "invalid_request")
+
+
+def test_a_body_beyond_the_limit_is_refused_with_or_without_its_length(api: Api) -> None:
+    problem(api.client.post("/v1/knowledge-bases", content=b"x" * 300_000), 413, "body_too_large")
+    problem(api.client.post("/v1/knowledge-bases", content=iter([b"x" * 100_000] * 3)), 413, "body_too_large")
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "status", "code"),
+    [
+        ("notes.pdf", b"<html>not found</html>", 422, "unreadable"),
+        ("empty.pdf", b"", 422, "empty_file"),
+        ("program.exe", b"MZ\x90\x00", 415, "unsupported_type"),
+        ("..", b"text", 422, "invalid_name"),
+        ("big.txt", b"x" * 2_100_000, 413, "body_too_large"),
+    ],
+)
+def test_uploads_refused_at_the_door_leave_nothing(api: Api, name: str, content: bytes, status: int, code: str) -> None:
+    base = api.base(f"door {name}")
+    before = sorted(api.services.files._folder.rglob("*"))
+    path = f"/v1/knowledge-bases/{base}/documents"
+    body = problem(api.client.post(path, params={"name": name}, content=content, headers=ZH), status, code)
+    assert any("\u4e00" <= character <= "\u9fff" for character in body["title"])
+    assert api.client.get(path).json()["documents"] == []
+    assert sorted(api.services.files._folder.rglob("*")) == before
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "code"),
+    [
+        ("truncated.pdf", a_pdf(["A page of text that is long enough."] * 3)[:200], "unreadable"),
+        ("locked.pdf", a_pdf(user_password="open sesame"), "encrypted"),
+        ("scan.pdf", a_pdf_of_images(), "needs_ocr"),
+        ("blank.txt", b"   \n  \n", "no_text"),
+    ],
+)
+def test_documents_that_cannot_be_read_say_why(api: Api, name: str, content: bytes, code: str) -> None:
+    base = api.base(f"unread {name}")
+    document = api.ready(base, name, content)
+    assert document["state"] == "failed"
+    assert document["error"]["code"] == code
+    assert name in document["error"]["message"]
+    shown = api.client.get(f"/v1/knowledge-bases/{base}/documents/{document['id']}", headers=ZH).json()
+    assert any("\u4e00" <= character <= "\u9fff" for character in shown["error"]["message"])
+    hits = api.client.post(f"/v1/knowledge-bases/{base}/search", json={"question": "text"}).json()["hits"]
+    assert hits == []
+
+
+def test_a_name_is_never_a_path(api: Api) -> None:
+    base = api.base("paths")
+    document = api.ready(base, "../../etc/passwd\u202e.txt", b"The pump needs 12 V.")
+    assert document["name"] == "passwd.txt"
+    stored = api.services.files.path(document["sha256"])
+    assert stored.is_file()
+    assert stored.resolve().is_relative_to(api.services.files._folder.resolve())
+
+
+def test_an_unknown_knowledge_base_takes_no_upload(api: Api) -> None:
+    path = "/v1/knowledge-bases/kb-none/documents"
+    problem(api.client.post(path, params={"name": "a.txt"}, content=b"text"), 404, "knowledge_base_not_found")
+
+
+def test_a_crash_is_a_problem_without_a_traceback(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    def crash(*_: object) -> None:
+        raise RuntimeError("secret path /srv/x")
+
+    monkeypatch.setattr(api.services.bases, "all", crash)
+    with pytest.raises(RuntimeError):
+        api.client.get("/v1/knowledge-bases")
+    api.client._transport.raise_server_exceptions = False  # type: ignore[attr-defined]
+    try:
+        response = api.client.get("/v1/knowledge-bases")
+    finally:
+        api.client._transport.raise_server_exceptions = True  # type: ignore[attr-defined]
+    problem(response, 500, "manualqa_error")
+    assert "secret" not in response.text

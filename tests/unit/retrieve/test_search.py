@@ -1,0 +1,158 @@
+"""Search over the real indexes and a catalogue of a few chunks; the embedder's vectors are chosen by hand."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from app.ports import IndexEntry, Vectors
+from app.retrieve.keyword import TantivyKeywordIndex
+from app.retrieve.search import REJECTED_SHOWN, Searcher
+from app.retrieve.stores.chroma import ChromaVectorStore
+from app.types import Chunk
+
+BASE, INDEX = "kb-1", "kb-1-g1"
+
+
+class PlainEmbedder:
+    """Knows the vector of each text it may be asked for; of any other it makes one that is like no other."""
+
+    fingerprint = "plain@1"
+    dimensions = 4
+    max_tokens = 512
+
+    def __init__(self, vectors: Mapping[str, Sequence[float]]) -> None:
+        self._vectors = vectors
+
+    def count_tokens(self, texts: Sequence[str]) -> list[int]:
+        return [len(text.split()) for text in texts]
+
+    def embed_queries(self, texts: Sequence[str]) -> Vectors:
+        rows = np.array([self._vectors.get(text, (0, 0, 0, 1)) for text in texts], np.float32).reshape(-1, 4)
+        return rows / np.linalg.norm(rows, axis=1, keepdims=True)
+
+    embed_passages = embed_queries
+
+
+class Catalogue:
+    """The chunks of one knowledge base, some of them hidden."""
+
+    def __init__(self) -> None:
+        self.chunks: dict[str, Chunk] = {}
+        self.hidden: set[str] = set()
+
+    def visible_chunks(self, knowledge_base_id: str, chunk_ids: Sequence[str]) -> dict[str, tuple[Chunk, str]]:
+        if knowledge_base_id != BASE:
+            return {}
+        return {
+            id_: (self.chunks[id_], "Manual.pdf") for id_ in chunk_ids if id_ in self.chunks and id_ not in self.hidden
+        }
+
+
+class House:
+    """A searcher and what it searches."""
+
+    def __init__(self, root: Path, vectors: Mapping[str, Sequence[float]], candidates: int = 5) -> None:
+        self.catalogue = Catalogue()
+        self.embedder = PlainEmbedder(vectors)
+        self.vectors = ChromaVectorStore(root / "vectors")
+        self.keywords = TantivyKeywordIndex(root / "keywords")
+        self.searcher = Searcher(self.embedder, self.vectors, self.keywords, self.catalogue, candidates)
+
+    def add(self, *texts: str) -> None:
+        start = len(self.catalogue.chunks)
+        document = f"d{start}"
+        chunks = [Chunk(f"c{start + i:03d}", document, i, text, 0, ((0, 1),)) for i, text in enumerate(texts)]
+        self.catalogue.chunks.update({chunk.id: chunk for chunk in chunks})
+        self.vectors.upsert(INDEX, [chunk.id for chunk in chunks], self.embedder.embed_passages(texts))
+        self.keywords.replace_document(INDEX, document, [IndexEntry(c.id, document, c.text) for c in chunks])
+
+
+@pytest.fixture
+def house(tmp_path: Path) -> House:
+    house = House(
+        tmp_path,
+        {
+            "Where does paper jam?": (1, 0, 0, 0),
+            "Open the rear cover and pull the sheet out.": (0.9, 0.436, 0, 0),
+            "Paper jam in the rear: error E-04.": (0.8, 0.6, 0, 0),
+            "The paper tray takes 250 sheets.": (0.6, 0.8, 0, 0),
+            "Setting the clock.": (0.1, 0, 0.995, 0),
+        },
+    )
+    house.add(
+        "Open the rear cover and pull the sheet out.",
+        "Paper jam in the rear: error E-04.",
+        "The paper tray takes 250 sheets.",
+        "Setting the clock.",
+    )
+    return house
+
+
+def test_every_hit_tells_why_it_stands_where_it_stands(house: House) -> None:
+    result = house.searcher.search(BASE, INDEX, "Where does paper jam?", limit=8, threshold=0.0)
+    jam, rear, tray, clock = result.hits
+    assert [hit.chunk.id for hit in result.hits] == ["c001", "c000", "c002", "c003"]
+    assert [hit.scores.rank for hit in result.hits] == [1, 2, 3, 4]
+    assert (jam.scores.bm25_rank, jam.scores.vector_rank) == (1, 2)
+    assert (rear.scores.bm25, rear.scores.bm25_rank, rear.scores.vector_rank) == (None, None, 1)
+    assert tray.scores.bm25_rank == 2
+    assert jam.scores.bm25 is not None
+    assert jam.scores.bm25 > (tray.scores.bm25 or 0)
+    assert [hit.scores.cosine for hit in (jam, rear, tray, clock)] == pytest.approx([0.8, 0.9, 0.6, 0.1], abs=1e-3)
+    assert jam.scores.fused > rear.scores.fused > tray.scores.fused > clock.scores.fused
+    assert {hit.document_name for hit in result.hits} == {"Manual.pdf"}
+    assert result.seconds > 0
+
+
+def test_threshold_is_about_the_cosine_and_nothing_else(house: House) -> None:
+    result = house.searcher.search(BASE, INDEX, "Where does paper jam?", limit=8, threshold=0.85)
+    assert [hit.chunk.id for hit in result.hits] == ["c000"]
+    assert [hit.chunk.id for hit in result.rejected] == ["c001", "c002", "c003"]
+    assert [hit.scores.passed for hit in (*result.hits, *result.rejected)] == [True, False, False, False]
+    assert result.threshold == 0.85
+
+
+def test_nothing_passes_and_the_nearest_are_shown(house: House) -> None:
+    house.add("Another clock.", "And one more clock.")
+    result = house.searcher.search(BASE, INDEX, "Where does paper jam?", limit=8, threshold=0.95)
+    assert result.hits == ()
+    assert [hit.chunk.id for hit in result.rejected] == ["c000", "c001", "c002"]
+    assert len(result.rejected) == REJECTED_SHOWN
+
+
+def test_limit(house: House) -> None:
+    result = house.searcher.search(BASE, INDEX, "Where does paper jam?", limit=2, threshold=0.0)
+    assert [hit.chunk.id for hit in result.hits] == ["c001", "c000"]
+    assert result.rejected == ()
+
+
+def test_hidden_chunks_do_not_appear_at_once(house: House) -> None:
+    house.catalogue.hidden = {"c001"}
+    result = house.searcher.search(BASE, INDEX, "Where does paper jam?", limit=8, threshold=0.85)
+    assert "c001" not in {hit.chunk.id for hit in (*result.hits, *result.rejected)}
+
+
+def test_hidden_chunks_do_not_crowd_out_the_visible(tmp_path: Path) -> None:
+    house = House(tmp_path, {}, candidates=5)
+    house.add(*[f"paper jam {i}" for i in range(30)])
+    house.catalogue.hidden = {f"c{i:03d}" for i in range(27)}
+    result = house.searcher.search(BASE, INDEX, "paper jam", limit=3, threshold=-1)
+    assert {hit.chunk.id for hit in result.hits} == {"c027", "c028", "c029"}
+
+
+def test_another_knowledge_base_sees_nothing(house: House) -> None:
+    assert house.searcher.search("kb-2", INDEX, "Where does paper jam?", 8, -1).hits == ()
+    assert house.searcher.search(BASE, "kb-2-g1", "Where does paper jam?", 8, -1).hits == ()
+
+
+@pytest.mark.parametrize("question", ["", "？", "如何", "\x00 OR *"])
+def test_any_question_is_taken(house: House, question: str) -> None:
+    assert len(house.searcher.search(BASE, INDEX, question, limit=8, threshold=-1).hits) == 4
+
+
+def test_a_chunk_without_a_vector_is_left_out(house: House) -> None:
+    house.vectors.delete(INDEX, ["c001"])
+    result = house.searcher.search(BASE, INDEX, "Where does paper jam?", limit=8, threshold=-1)
+    assert [hit.chunk.id for hit in result.hits] == ["c000", "c002", "c003"]
