@@ -46,7 +46,7 @@ class Embedder(Protocol):
     """Turns text into vectors of unit length.
 
     Law: `embed_*` keep the order, return shape (len(texts), dimensions) float32 rows of Euclidean length 1, and give
-    the same vector for the same text within 1e-3; an empty list gives shape (0, dimensions). Raises
+    the same vector for the same text up to a cosine of 0.999; an empty list gives shape (0, dimensions). Raises
     `EmbedderUnavailable`.
     """
 

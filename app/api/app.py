@@ -10,6 +10,7 @@ from fastapi import FastAPI
 
 from app import __version__
 from app.api import documents, health, keys, knowledge_bases, problems, questions
+from app.api.limits import BodyLimit
 from app.api.observe import Observe
 from app.wiring import Services
 
@@ -36,11 +37,11 @@ def create_app(services: Services) -> FastAPI:
         docs_url=None,  # its pages come from a third party's server
         redoc_url=None,
         lifespan=lifespan,
-        max_body_size=services.settings.max_body_kb * 1000,
         responses=problems.PROBLEM_RESPONSES,
     )
     app.state.services = services
     problems.install(app)
+    app.add_middleware(BodyLimit, limit_kb=services.settings.max_body_kb)
     app.add_middleware(Observe)
     app.include_router(health.router)
     app.include_router(knowledge_bases.router)

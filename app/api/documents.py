@@ -22,7 +22,6 @@ router = APIRouter(prefix="/v1/knowledge-bases/{knowledge_base_id}/documents", t
 jobs_router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
 
 WRITE_BYTES = 1 << 20
-UNBOUNDED = 1 << 62  # an upload is bounded where it is received, by MQA_MAX_UPLOAD_MB
 Limit = Annotated[int, Query(ge=1, le=500)]
 Offset = Annotated[int, Query(ge=0, le=10_000_000)]
 
@@ -35,7 +34,7 @@ _body = {
 }
 
 
-@router.post("", status_code=202, dependencies=[editor], openapi_extra=_body, max_body_size=UNBOUNDED)
+@router.post("", status_code=202, dependencies=[editor], openapi_extra=_body)
 async def upload_document(
     knowledge_base_id: str,
     name: Annotated[str, Query(min_length=1, max_length=1000, examples=["manual.pdf"])],

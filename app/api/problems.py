@@ -11,7 +11,6 @@ from starlette.exceptions import HTTPException
 from app.api.language import request_language
 from app.api.schemas import Problem, Reason
 from app.errors import (
-    BodyTooLarge,
     InvalidInput,
     InvalidRequest,
     KeyInvalid,
@@ -95,7 +94,6 @@ def _http(request: Request, error: Exception) -> JSONResponse:
         404: RouteNotFound(),
         405: MethodNotAllowed(method=request.method),
         400: InvalidRequest(reason="the body could not be read"),
-        413: BodyTooLarge(limit_mb=request.app.max_body_size / 1_000_000, setting="MQA_MAX_BODY_KB"),
     }
     return problem(known.get(status, ManualqaError(repr(error))), request_language(request))
 

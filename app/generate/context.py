@@ -22,6 +22,9 @@ _NEIGHBOUR = (0.5, 0.25)
 _SOURCE_TOKENS = 25
 """What a passage's first line (number, document, heading) costs."""
 
+_TOUCHING = 2
+"""Characters (white space) that a splitter may drop between two neighbouring chunks."""
+
 _TABLE_ROW = re.compile(r"\t|\s\|\s|^\||\S {2,}\S+ {2,}\S")
 _LEAST_TOKENS = 60
 
@@ -73,7 +76,8 @@ class Passage:
         end = None
         for window in self.windows:
             if end is not None:
-                parts.append("" if window.document_start <= end else " …\n")
+                gap = window.document_start - end
+                parts.append("" if gap <= 0 else " " if gap <= _TOUCHING else " …\n")
             parts.append(window.text)
             end = window.document_end
         return "".join(parts).strip()
@@ -238,4 +242,4 @@ def _without_overlap(window: Window, end: int) -> Window | None:
 
 
 def _belongs(before: Window, after: Window) -> bool:
-    return before.hit.chunk.id == after.hit.chunk.id or after.document_start - before.document_end <= 1
+    return before.hit.chunk.id == after.hit.chunk.id or after.document_start - before.document_end <= _TOUCHING

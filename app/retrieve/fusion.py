@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-KEYWORD_WEIGHT = 0.7
+KEYWORD_WEIGHT = 0.5
 """Share of the keyword side in the fused score; the rest is the vector side's."""
 
 

@@ -177,13 +177,11 @@ def _whole(token: str, plain: str) -> bool:
 
 
 def _plain_number(number: str) -> str:
-    """`+5`, `05` and `5.0` are 5; a version such as 1.10.0 stays as it is."""
+    """`+5` and `05` are 5; 1.10 is not 1.1, as it may be a version."""
     sign = "-" if number.startswith("-") else ""
     digits = number.lstrip("+-±")
     if digits.count(".") > 1:
         return digits
-    if "." in digits:
-        digits = digits.rstrip("0").rstrip(".")
     return sign + (digits.lstrip("0") or "0") if not digits.startswith("0.") else sign + digits
 
 

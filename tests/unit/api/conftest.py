@@ -17,7 +17,7 @@ from app.generate.llm import FixedEndpoint, OpenAICompatibleModel
 from app.settings import Settings
 from app.wiring import Parts, Services, build_services
 from tests.fixtures.embedders import WordEmbedder
-from tests.fixtures.scripted_model import ScriptedModel
+from tests.fixtures.scripted_model import Fault, ScriptedModel, scripted_model
 
 MANUAL = """# Kettle K-9
 
@@ -45,6 +45,9 @@ class Api:
     model: ScriptedModel
     secret: str
 
+    def model_says(self, reply: str, fault: Fault = Fault.NONE) -> None:
+        self.model.reply, self.model.fault = reply, fault
+
     def base(self, name: str) -> str:
         made = self.client.post("/v1/knowledge-bases", json={"name": name})
         assert made.status_code == 201, made.text
@@ -70,7 +73,7 @@ class Api:
 @pytest.fixture(scope="session")
 def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
     folder: Path = tmp_path_factory.mktemp("api")
-    with ScriptedModel() as model:
+    with scripted_model() as model:
         settings = Settings(data_dir=folder, max_upload_mb=2, threshold=0.1, shutdown_seconds=1.0)
         endpoint = FixedEndpoint(model.base_url)
         language_model = OpenAICompatibleModel("scripted", endpoint, first_token_seconds=5, total_seconds=10)

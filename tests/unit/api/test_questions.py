@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from tests.fixtures.scripted_model import Fault
 from tests.unit.api.conftest import Api
 
 
@@ -29,7 +30,7 @@ def test_search_explains_its_scores(api: Api, kettle: str) -> None:
 
 
 def test_an_answer_is_cited_with_the_manuals_own_words(api: Api, kettle: str) -> None:
-    api.model.says("E-04 means that the water tank is empty.")
+    api.model_says("E-04 means that the water tank is empty.")
     answer = api.client.post(f"/v1/knowledge-bases/{kettle}/ask", json={"question": "What does E-04 mean?"}).json()
     assert (answer["refused"], answer["mode"], answer["model"]) == (False, "generated", "scripted")
     citation = answer["citations"][0]
@@ -38,14 +39,14 @@ def test_an_answer_is_cited_with_the_manuals_own_words(api: Api, kettle: str) ->
 
 
 def test_an_invented_number_is_withheld(api: Api, kettle: str) -> None:
-    api.model.says("E-11 means that the heater is too hot. Let it cool for 45 minutes.")
+    api.model_says("E-11 means that the heater is too hot. Let it cool for 45 minutes.")
     answer = api.client.post(f"/v1/knowledge-bases/{kettle}/ask", json={"question": "What does E-11 mean?"}).json()
     assert "45" not in answer["text"]
     assert any("45" in sentence for sentence in answer["withheld"])
 
 
 def test_events_come_in_order_and_done_is_the_checked_answer(api: Api, kettle: str) -> None:
-    api.model.says("Rated power is 1500 W at 220 V.")
+    api.model_says("Rated power is 1500 W at 220 V.")
     body = {"question": "What is the rated power?", "stream": True}
     response = api.client.post(f"/v1/knowledge-bases/{kettle}/ask", json=body)
     assert response.headers["content-type"].startswith("text/event-stream")
@@ -58,11 +59,11 @@ def test_events_come_in_order_and_done_is_the_checked_answer(api: Api, kettle: s
 
 
 def test_nothing_over_the_threshold_is_a_refusal_without_a_model_call(api: Api, kettle: str) -> None:
-    before = api.model.requests
+    before = len(api.model.requests)
     body = {"question": "What does E-04 mean?", "threshold": 1.0}
     answer = api.client.post(f"/v1/knowledge-bases/{kettle}/ask", json=body).json()
     assert (answer["refused"], answer["reason"], answer["citations"]) == (True, "below_threshold", [])
-    assert api.model.requests == before
+    assert len(api.model.requests) == before
 
 
 def test_an_empty_knowledge_base_says_so(api: Api) -> None:
@@ -72,7 +73,7 @@ def test_an_empty_knowledge_base_says_so(api: Api) -> None:
 
 
 def test_a_model_that_is_away_gives_an_extract(api: Api, kettle: str) -> None:
-    api.model.fails_with(500)
+    api.model_says("", Fault.ERROR_500)
     answer = api.client.post(f"/v1/knowledge-bases/{kettle}/ask", json={"question": "What does E-04 mean?"}).json()
     assert (answer["mode"], answer["refused"]) == ("extractive", False)
     assert answer["degraded"]
@@ -81,7 +82,7 @@ def test_a_model_that_is_away_gives_an_extract(api: Api, kettle: str) -> None:
 
 
 def test_a_batch_keeps_going_past_a_bad_question(api: Api, kettle: str) -> None:
-    api.model.says("E-04 means that the water tank is empty.")
+    api.model_says("E-04 means that the water tank is empty.")
     body = {"questions": ["What does E-04 mean?", "  ", "x" * 3000]}
     items = api.client.post(f"/v1/knowledge-bases/{kettle}/ask-batch", json=body).json()["items"]
     assert items[0]["answer"]["refused"] is False

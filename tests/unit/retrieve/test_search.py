@@ -77,14 +77,14 @@ def house(tmp_path: Path) -> House:
             "Where does paper jam?": (1, 0, 0, 0),
             "Open the rear cover and pull the sheet out.": (0.9, 0.436, 0, 0),
             "Paper jam in the rear: error E-04.": (0.8, 0.6, 0, 0),
-            "The paper tray takes 250 sheets.": (0.6, 0.8, 0, 0),
+            "The tray takes 250 sheets of paper and no more than ten envelopes.": (0.6, 0.8, 0, 0),
             "Setting the clock.": (0.1, 0, 0.995, 0),
         },
     )
     house.add(
         "Open the rear cover and pull the sheet out.",
         "Paper jam in the rear: error E-04.",
-        "The paper tray takes 250 sheets.",
+        "The tray takes 250 sheets of paper and no more than ten envelopes.",
         "Setting the clock.",
     )
     return house
@@ -155,4 +155,4 @@ def test_any_question_is_taken(house: House, question: str) -> None:
 def test_a_chunk_without_a_vector_is_left_out(house: House) -> None:
     house.vectors.delete(INDEX, ["c001"])
     result = house.searcher.search(BASE, INDEX, "Where does paper jam?", limit=8, threshold=-1)
-    assert [hit.chunk.id for hit in result.hits] == ["c000", "c002", "c003"]
+    assert {hit.chunk.id for hit in result.hits} == {"c000", "c002", "c003"}

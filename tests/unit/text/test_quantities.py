@@ -21,7 +21,7 @@ from app.text.quantities import missing_quantities, quantities
         ("AT+UART", [("code", "at+uart", None)]),
         ("CONFIG_FLASH", [("code", "configflash", None)]),
         ("version 1.10.0", [("number", "1.10.0", None)]),
-        ("05 and 5.0", [("number", "5", None), ("number", "5", None)]),
+        ("05 and +5", [("number", "5", None), ("number", "5", None)]),
         ("按三个按钮", [("number", "3", None)]),
         ("press two buttons", [("number", "2", None)]),
         ("2 in a row", [("number", "2", None)]),

@@ -1,0 +1,67 @@
+"""Bounds every JSON body before anything reads it; a file upload has its own limit where it is received.
+
+The framework has such a bound, but refuses in plain English text before our error handlers see it.
+"""
+
+from __future__ import annotations
+
+import re
+
+from starlette.requests import Request
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from app.api.language import request_language
+from app.api.problems import problem
+from app.errors import BodyTooLarge
+
+_UPLOAD = re.compile(r"/v1/knowledge-bases/[^/]+/documents")
+
+
+class BodyLimit:
+    """ASGI middleware: a body beyond `limit_kb` is answered 413, whether or not its length was told."""
+
+    def __init__(self, app: ASGIApp, limit_kb: int) -> None:
+        self._app = app
+        self._limit = limit_kb * 1000
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or (scope["method"] == "POST" and _UPLOAD.fullmatch(scope["path"])):
+            await self._app(scope, receive, send)
+            return
+        body = await self._read(Request(scope), receive)
+        if isinstance(body, bytes):
+            await self._app(scope, _replay(body, receive), send)
+        elif body is not None:
+            await problem(body, request_language(Request(scope)))(scope, receive, send)
+
+    async def _read(self, request: Request, receive: Receive) -> bytes | BodyTooLarge | None:
+        """The body; the error where it is too large; None where the client went away."""
+        too_large = BodyTooLarge(limit_mb=self._limit / 1_000_000, setting="MQA_MAX_BODY_KB")
+        length = request.headers.get("content-length", "0")
+        if not length.isdigit() or int(length) > self._limit:
+            return too_large
+        body = bytearray()
+        more = True
+        while more:
+            message = await receive()
+            if message["type"] != "http.request":
+                return None
+            body += message.get("body", b"")
+            if len(body) > self._limit:
+                return too_large
+            more = message.get("more_body", False)
+        return bytes(body)
+
+
+def _replay(body: bytes, receive: Receive) -> Receive:
+    """Hands the body over once; after that, the client's own messages (a disconnect)."""
+    handed = False
+
+    async def replayed() -> Message:
+        nonlocal handed
+        if handed:
+            return await receive()
+        handed = True
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    return replayed
