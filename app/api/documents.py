@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from typing import Annotated
 
 from anyio import to_thread
@@ -63,7 +64,8 @@ async def _receive(request: Request, services: Services) -> StoredFile:
     if length is not None and not length.isdigit():
         raise InvalidRequest(reason="Content-Length")
     receiver = await to_thread.run_sync(services.files.receive, int(length) if length else None)
-    try:
+    with ExitStack() as undo:  # whatever happens, a client that goes away included: nothing of the upload stays
+        undo.callback(receiver.abort)
         buffer = bytearray()
         async for piece in request.stream():
             buffer += piece
@@ -71,10 +73,9 @@ async def _receive(request: Request, services: Services) -> StoredFile:
                 await to_thread.run_sync(receiver.write, bytes(buffer))
                 buffer.clear()
         await to_thread.run_sync(receiver.write, bytes(buffer))
-        return await to_thread.run_sync(receiver.finish)
-    except BaseException:  # a client that goes away included: nothing of the upload stays
-        receiver.abort()
-        raise
+        received = await to_thread.run_sync(receiver.finish)
+        undo.pop_all()
+        return received
 
 
 @router.get("", dependencies=[reader])

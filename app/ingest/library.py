@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from contextlib import ExitStack
 from dataclasses import dataclass
 
 from app.catalogue.documents import NewDocument
@@ -48,28 +49,29 @@ class Library:
 
         Raises `EmptyFile`, `UnsupportedType`, `Unreadable`, `KnowledgeBaseNotFound`.
         """
-        try:
+        with ExitStack() as undo:
+            undo.callback(self.stores.files.discard, received)
             if received.size == 0:
                 raise EmptyFile(name=name)
             media_type = detect_type(name, received.head)
             new = NewDocument(name=name, media_type=media_type, sha256=received.sha256, bytes=received.size)
             document, job, created = self._keep(knowledge_base_id, new, received)
-        except BaseException:
-            self.stores.files.discard(received)
-            raise
+            undo.pop_all()
         if created:
             self.jobs.enqueue(document.id, job.id)
         return Added(document, job, created)
 
     def _keep(self, knowledge_base_id: str, new: NewDocument, received: StoredFile) -> tuple[Document, Job, bool]:
-        with self.stores.files.exclusive():
+        with self.stores.files.exclusive(), ExitStack() as undo:
             self.stores.files.keep(received)
-            try:
-                return self.stores.documents.add(knowledge_base_id, new)
-            except BaseException:
-                if not self.stores.documents.uses(new.sha256):
-                    self.stores.files.delete(new.sha256)
-                raise
+            undo.callback(self._delete_unused, new.sha256)
+            added = self.stores.documents.add(knowledge_base_id, new)
+            undo.pop_all()
+        return added
+
+    def _delete_unused(self, sha256: str) -> None:
+        if not self.stores.documents.uses(sha256):
+            self.stores.files.delete(sha256)
 
     def remove(self, knowledge_base_id: str, document_ids: Iterable[str]) -> None:
         """The documents answer no more when this returns; raises `DocumentNotFound`."""

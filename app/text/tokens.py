@@ -54,13 +54,14 @@ def index_tokens(text: str) -> list[str]:
 def query_tokens(text: str) -> list[str]:
     """The distinct tokens of a question, in order, without its question words and other empty words.
 
-    A question of nothing but such words keeps them: "如何" alone looks for "如何".
+    A question of nothing but such words keeps them: "如何" alone looks for "如何". A name such as WebNet stays whole
+    here: the manual's WebNet gives "web" and "net" as well, and the question's would count three times.
     """
-    telling = list(dict.fromkeys(_tokens(_without_stop_words(text))))
-    return telling or list(dict.fromkeys(_tokens(text)))
+    telling = list(dict.fromkeys(_tokens(_without_stop_words(text), humps=False)))
+    return telling or list(dict.fromkeys(_tokens(text, humps=False)))
 
 
-def _tokens(text: str) -> Iterator[str]:
+def _tokens(text: str, humps: bool = True) -> Iterator[str]:
     for run in _RUNS.finditer(_POSSESSIVE.sub("", unicodedata.normalize("NFKC", text))):
         match run.lastgroup:
             case "han":
@@ -68,7 +69,7 @@ def _tokens(text: str) -> Iterator[str]:
             case "unspaced":
                 yield from _pairs(run.group())
             case _:
-                yield from _latin_tokens(run.group())
+                yield from _latin_tokens(run.group(), humps)
 
 
 def _han_tokens(run: str) -> Iterator[str]:
@@ -86,20 +87,20 @@ def _pairs(run: str) -> Iterator[str]:
         yield run[i : i + 2]
 
 
-def _latin_tokens(run: str) -> Iterator[str]:
-    """A plain word gives its stem; a code gives itself, itself without connectors, and its letters and numbers."""
+def _latin_tokens(run: str, humps: bool) -> Iterator[str]:
+    """A plain word gives its stem; a code gives itself, itself without connectors, and its letters and numbers.
+
+    With `humps`, a name such as WebNet gives its parts as well.
+    """
     plain = _plain(run)
-    if plain.isalpha() and not _HUMPS.search(run):
-        yield _stem(plain)
-        return
-    parts = [part for piece in _CONNECTORS.split(run) for hump in _HUMPS.split(piece) for part in _PARTS.findall(hump)]
-    seen = {plain: None, _CONNECTORS.sub("", plain): None}
-    pieces = _CONNECTORS.split(plain)
-    if len(pieces) > 1:
-        seen.update(dict.fromkeys(_stem(piece) if piece.isalpha() else piece for piece in pieces))
-    for part in parts:
-        word = _plain(part)
-        seen[_stem(word) if word.isalpha() else word] = None
+    seen = {_stemmed(plain): None, _stemmed(_CONNECTORS.sub("", plain)): None}
+    pieces = _CONNECTORS.split(run)
+    if not plain.isalpha():
+        seen.update((_stemmed(_plain(piece)), None) for piece in pieces)
+        seen.update((_stemmed(_plain(part)), None) for piece in pieces for part in _PARTS.findall(piece))
+    if humps and _HUMPS.search(run):
+        parts = [part for piece in pieces for hump in _HUMPS.split(piece) for part in _PARTS.findall(hump)]
+        seen.update((_stemmed(_plain(part)), None) for part in parts)
     yield from (token[:MAX_TOKEN] for token in seen if token)
 
 
@@ -122,7 +123,10 @@ class _Stemmers(threading.local):
 _stemmers = _Stemmers()
 
 
-def _stem(word: str) -> str:
+def _stemmed(word: str) -> str:
+    """The stem of a word; a code as it is."""
+    if not word.isalpha():
+        return word
     stem: str = _stemmers.english.stemWord(word[:MAX_TOKEN])
     return stem
 

@@ -132,8 +132,8 @@ def answer(request: httpx.Request) -> httpx.Response:
     return httpx.Response(200, json={"object": "list", "data": data[::-1], "model": body["model"]})
 
 
-def remote(handler: httpx.MockTransport, **options: float) -> RemoteEmbedder:
-    return RemoteEmbedder("http://embed.test/v1/", "e5", "secret", E5, waits=(0, 0), transport=handler, **options)
+def remote(handler: httpx.MockTransport) -> RemoteEmbedder:
+    return RemoteEmbedder("http://embed.test/v1/", "e5", "secret", E5, waits=(0, 0), transport=handler)
 
 
 class TestRemote(EmbedderContract):

@@ -20,7 +20,8 @@ DIMENSIONS = 48
 def unit_vectors(count: int, seed: int = 1) -> Vectors:
     """Rows of length 1 that lie as close together as an embedder's (cosines about 0.8)."""
     rows = np.random.default_rng(seed).normal(size=(count, DIMENSIONS)) + 2
-    return (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
+    unit: Vectors = (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
+    return unit
 
 
 def names(count: int) -> list[str]:
@@ -107,7 +108,9 @@ class VectorStoreContract:
         store.upsert(BASE, ["c1"], unit_vectors(1))
         store.drop(BASE)
         store.upsert(BASE, ["c1"], np.eye(8, dtype=np.float32)[:1])
-        assert store.search(BASE, np.eye(8, dtype=np.float32)[0], 5) == [("c1", pytest.approx(1.0, abs=1e-5))]
+        [(chunk_id, cosine)] = store.search(BASE, np.eye(8, dtype=np.float32)[0], 5)
+        assert chunk_id == "c1"
+        assert cosine == pytest.approx(1.0, abs=1e-5)
 
     def test_wrong_dimensions_are_a_typed_error(self, store: VectorStore) -> None:
         store.upsert(BASE, ["c1"], unit_vectors(1))

@@ -22,14 +22,13 @@ from app.text.tokens import index_tokens, query_tokens
 
 BASE = "kb-1-g1"
 LENGTH_ERROR = 0.08
-MANUALS = Path(__file__).parents[3].parent / "shared" / "data" / "sets"
 
 
-def rows(file: str) -> list[dict[str, str]]:
-    return [json.loads(line) for line in (MANUALS / "manuals_gold" / file).read_text("utf-8").splitlines()]
+def rows(file: Path) -> list[dict[str, str]]:
+    return [json.loads(line) for line in file.read_text("utf-8").splitlines()]
 
 
-class Oracle(BM25Okapi):
+class Oracle(BM25Okapi):  # type: ignore[misc]
     """rank-bm25 with the idf of Lucene and tantivy."""
 
     def __init__(self, corpus: Sequence[Sequence[str]]) -> None:
@@ -76,10 +75,10 @@ def test_random_corpora(tmp_path: Path, seed: int) -> None:
 
 
 @pytest.mark.real_manuals
-@pytest.mark.skipif(not MANUALS.exists(), reason="the folder of real manuals is not beside the checkout")
-def test_real_manuals(tmp_path: Path) -> None:
-    texts = [row["text"] for row in rows("corpus.jsonl")]
-    questions = [row["question"] for row in rows("qa.jsonl")]
+def test_real_manuals(tmp_path: Path, real_manuals: Path) -> None:
+    labelled = real_manuals / "sets" / "manuals_gold"
+    texts = [row["text"] for row in rows(labelled / "corpus.jsonl")]
+    questions = [row["question"] for row in rows(labelled / "qa.jsonl")]
     top, ten, worst = compare(tmp_path, [text[:1000] for text in texts], questions)
     assert top == 1.0
     assert ten >= 0.94

@@ -30,7 +30,8 @@ class PlainEmbedder:
 
     def embed_queries(self, texts: Sequence[str]) -> Vectors:
         rows = np.array([self._vectors.get(text, (0, 0, 0, 1)) for text in texts], np.float32).reshape(-1, 4)
-        return rows / np.linalg.norm(rows, axis=1, keepdims=True)
+        unit: Vectors = rows / np.linalg.norm(rows, axis=1, keepdims=True)
+        return unit
 
     embed_passages = embed_queries
 

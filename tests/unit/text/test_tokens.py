@@ -37,6 +37,8 @@ def test_codes_are_kept_whole_and_taken_apart(text: str, tokens: list[str]) -> N
         ("wscan", "AT+WSCAN=?"),
         ("plugin", "plug-in"),
         ("web net", "WebNet"),
+        ("tinybee", "the TinyBee board"),
+        ("TinyBee", "the tinybee board"),
         ("220 V", "ＡＣ２２０Ｖ"),
         ("cafe", "café"),
         ("printers", "the printer's tray"),
@@ -73,6 +75,10 @@ def test_a_question_loses_its_question_words(question: str, tokens: list[str]) -
 @pytest.mark.parametrize("question", ["如何", "How is it?", "什么是什么"])
 def test_a_question_of_empty_words_alone_keeps_them(question: str) -> None:
     assert query_tokens(question)
+
+
+def test_a_name_counts_once_in_a_question() -> None:
+    assert query_tokens("WebNet") == ["webnet"]
 
 
 def test_question_tokens_are_distinct() -> None:
