@@ -1,17 +1,17 @@
 """The one error tree. A class's docstring is the sentence the user reads in English, `zh` the same in Chinese.
 
     ManualqaError
-    |- InvalidInput (422)       QuestionEmpty, QuestionTooLong, InvalidName, InvalidSetting, InvalidRequest (400),
+    |- InvalidInput (422)       QuestionEmpty, QuestionTooLong, InvalidName, InvalidRequest (400),
     |                           BodyTooLarge (413), UnsupportedType (415)
     |- NotFound (404)           KnowledgeBaseNotFound, DocumentNotFound, JobNotFound, RouteNotFound,
     |                           MethodNotAllowed (405)
-    |- Conflict (409)           NameTaken, DocumentNotReady, FingerprintMismatch
+    |- Conflict (409)           NameTaken, FingerprintMismatch
     |- Denied                   KeyMissing (401), KeyInvalid (401), RoleTooLow (403)
     |- DocumentError            Unreadable, EmptyFile, NoText, NeedsOcr, Encrypted, TooManyPages, DocumentTooCostly,
     |                           IngestFailed
     |- Unavailable (503)        ModelUnavailable, ModelBusy (429), EmbedderUnavailable, IndexUnavailable, DiskFull (507),
     |                           NotReady
-    `- SetupError               DataFolderLocked, PortInUse, WeightsMissing, WeightsCorrupt, UnknownModel, ExtraMissing,
+    `- SetupError               DataFolderLocked, PortInUse, AddressUnusable, WeightsMissing, WeightsCorrupt, UnknownModel, ExtraMissing,
                                 ServerNotRunning, MigrationFailed
 
 Text in braces is filled from the keyword arguments; `detail` goes to the log and never to a user.
@@ -58,10 +58,10 @@ class _Blanks(dict[str, object]):
 
 
 class InvalidInput(ManualqaError):
-    """The request cannot be used: {reason}"""
+    """The request is not valid: {reason}"""
 
     status = 422
-    zh = "请求无法使用：{reason}"
+    zh = "请求无效：{reason}"
 
 
 class InvalidRequest(InvalidInput):
@@ -84,39 +84,33 @@ class QuestionTooLong(InvalidInput):
 
 
 class InvalidName(InvalidInput):
-    """The name is not usable: it must have 1 to {limit} visible characters."""
+    """The name cannot be used: it must have 1 to {limit} visible characters."""
 
-    zh = "名称不可用：须为 1 到 {limit} 个可见字符。"
-
-
-class InvalidSetting(InvalidInput):
-    """The setting {name} is not usable: {reason}"""
-
-    zh = "设置 {name} 不可用：{reason}"
+    zh = "名称不符合要求：须为 1 到 {limit} 个可见字符。"
 
 
 class BodyTooLarge(InvalidInput):
-    """The upload is larger than the limit of {limit_mb} MB. Split the file, or raise {setting}."""
+    """What was sent is larger than the limit of {limit_mb} MB. Send it in smaller parts, or raise {setting}."""
 
     status = 413
-    zh = "上传内容超过 {limit_mb} MB 的上限。请拆分文件，或调大 {setting}。"
+    zh = "发送的内容超过 {limit_mb} MB 的上限。请拆分后再发送，或调大 {setting}。"
 
 
 class UnsupportedType(InvalidInput):
-    """The file {name} is not of a type that can be read. Send one of: {allowed}."""
+    """Files of the type of {name} cannot be read. Send one of these: {allowed}."""
 
     status = 415
-    zh = "文件 {name} 的类型无法读取。可用类型：{allowed}。"
+    zh = "不支持文件 {name} 的类型。支持的类型：{allowed}。"
 
 
 # --- not found, conflict, denied --------------------------------------------------------------------------------------
 
 
 class NotFound(ManualqaError):
-    """There is no such thing here."""
+    """What was asked for does not exist."""
 
     status = 404
-    zh = "没有找到。"
+    zh = "请求的对象不存在。"
 
 
 class KnowledgeBaseNotFound(NotFound):
@@ -140,14 +134,14 @@ class JobNotFound(NotFound):
 class RouteNotFound(NotFound):
     """There is nothing at this address. `GET /openapi.json` lists every route."""
 
-    zh = "此地址不存在。`GET /openapi.json` 列出全部接口。"
+    zh = "此地址不存在。`GET /openapi.json` 可列出全部接口。"
 
 
 class MethodNotAllowed(ManualqaError):
     """This address does not take {method}. `GET /openapi.json` lists what it takes."""
 
     status = 405
-    zh = "此地址不接受 {method}。`GET /openapi.json` 列出可用的方法。"
+    zh = "此地址不支持 {method} 方法。`GET /openapi.json` 可列出支持的方法。"
 
 
 class Conflict(ManualqaError):
@@ -160,20 +154,14 @@ class Conflict(ManualqaError):
 class NameTaken(Conflict):
     """There is already a knowledge base named {name}. Choose another name, or use that one."""
 
-    zh = "已有名为 {name} 的知识库。请换一个名称，或使用已有的。"
-
-
-class DocumentNotReady(Conflict):
-    """The document is not ready yet (state: {state}). Watch its job, or try again later."""
-
-    zh = "文档尚未就绪（状态：{state}）。请查看其任务，或稍后再试。"
+    zh = "已有名为 {name} 的知识库。请换一个名称，或直接使用已有的知识库。"
 
 
 class FingerprintMismatch(Conflict):
     """This knowledge base was indexed with {built_with}, but the server runs {running}. Start the server with the
     embedder it was built with, or make a new knowledge base and ingest the manuals again."""
 
-    zh = "此知识库由 {built_with} 建立索引，而服务器正在使用 {running}。请用原来的嵌入模型启动服务器，或新建知识库并重新导入手册。"
+    zh = "此知识库的索引由 {built_with} 建立，而服务器当前使用 {running}。请用原来的嵌入模型启动服务器，或新建知识库并重新导入手册。"
 
 
 class Denied(ManualqaError):
@@ -187,20 +175,20 @@ class KeyMissing(Denied):
     """An API key is needed. Send it as `Authorization: Bearer <key>`."""
 
     status = 401
-    zh = "需要 API 密钥。请以 `Authorization: Bearer <密钥>` 发送。"
+    zh = "需要 API 密钥。请放在请求头 `Authorization: Bearer <密钥>` 中。"
 
 
 class KeyInvalid(Denied):
     """The API key is not valid. Check it, or make a new one with `manualqa keys create`."""
 
     status = 401
-    zh = "API 密钥无效。请检查，或用 `manualqa keys create` 新建一个。"
+    zh = "API 密钥无效。请检查密钥，或用 `manualqa keys create` 新建一个。"
 
 
 class RoleTooLow(Denied):
     """This key has the role {role}; {needed} is needed."""
 
-    zh = "此密钥的角色是 {role}；需要 {needed}。"
+    zh = "此密钥的角色是 {role}，该操作需要 {needed}。"
 
 
 # --- documents -------------------------------------------------------------------------------------------------------
@@ -216,13 +204,13 @@ class DocumentError(ManualqaError):
 class EmptyFile(DocumentError):
     """The file {name} is empty (0 bytes). Upload it again from the original."""
 
-    zh = "文件 {name} 为空（0 字节）。请从原件重新上传。"
+    zh = "文件 {name} 为空（0 字节）。请用原始文件重新上传。"
 
 
 class Unreadable(DocumentError):
-    """The file {name} is damaged or not what its type says: {reason}. Open it in a viewer, save it anew, upload again."""
+    """The file {name} is damaged or not what its type says: {reason}. Open it in a viewer, save it again and upload the new file."""
 
-    zh = "文件 {name} 已损坏，或与其类型不符：{reason}。请用阅读器打开、另存后重新上传。"
+    zh = "文件 {name} 已损坏，或与其类型不符：{reason}。请用阅读器打开并另存，再上传新文件。"
 
 
 class NoText(DocumentError):
@@ -232,9 +220,9 @@ class NoText(DocumentError):
 
 
 class NeedsOcr(DocumentError):
-    """The file {name} has page images but no text layer: it needs OCR. Run it through an OCR program, then upload the result."""
+    """The file {name} has page images but no text layer: it needs OCR. Run it through an OCR program and upload the result."""
 
-    zh = "文件 {name} 只有页面图像而没有文字层，需要 OCR。请先做文字识别，再上传结果。"
+    zh = "文件 {name} 只有页面图像而没有文字层，需要 OCR。请先用 OCR 软件识别，再上传识别后的文件。"
 
 
 class Encrypted(DocumentError):
@@ -244,22 +232,22 @@ class Encrypted(DocumentError):
 
 
 class TooManyPages(DocumentError):
-    """The file {name} has {pages} pages; at most {limit} are taken. Split it, or raise MQA_MAX_PAGES."""
+    """The file {name} has {pages} pages; at most {limit} are accepted. Split it, or raise MQA_MAX_PAGES."""
 
     zh = "文件 {name} 有 {pages} 页，最多接受 {limit} 页。请拆分，或调大 MQA_MAX_PAGES。"
 
 
 class DocumentTooCostly(DocumentError):
-    """Reading the file {name} went over the limit of {limit} and was stopped. It may be damaged or hostile; save it anew, or raise {setting}."""
+    """Reading the file {name} went over the limit of {limit} and was stopped. It may be damaged or hostile. Save it again and upload the new file, or raise {setting}."""
 
-    zh = "读取文件 {name} 超过 {limit} 的上限，已停止。文件可能已损坏或含恶意内容；请另存，或调大 {setting}。"
+    zh = "读取文件 {name} 超过 {limit} 的上限，已停止。文件可能已损坏或含恶意内容。请另存后上传新文件，或调大 {setting}。"
 
 
 class IngestFailed(DocumentError):
-    """The file {name} could not be processed because of a fault on our side. Try again; the log has the details."""
+    """The file {name} could not be processed because of a fault inside the server. Upload it again; the log has the details."""
 
     status = 500
-    zh = "文件 {name} 因我方故障未能处理。请重试；详情见日志。"
+    zh = "文件 {name} 因服务器内部故障未能处理。请重新上传；详情见日志。"
 
 
 # --- parts that are away ----------------------------------------------------------------------------------------------
@@ -316,7 +304,7 @@ class DiskFull(Unavailable):
 class SetupError(ManualqaError):
     """The program cannot start as it is set up."""
 
-    zh = "按当前设置程序无法启动。"
+    zh = "按当前设置，程序无法启动。"
 
 
 class DataFolderLocked(SetupError):
@@ -328,13 +316,19 @@ class DataFolderLocked(SetupError):
 class PortInUse(SetupError):
     """The address {host}:{port} is in use by another program. Stop it, or choose another port with MQA_PORT or --port."""
 
-    zh = "地址 {host}:{port} 已被其他程序占用。请停止它，或用 MQA_PORT 或 --port 换一个端口。"
+    zh = "地址 {host}:{port} 已被其他程序占用。请停止该程序，或用 MQA_PORT 或 --port 换一个端口。"
+
+
+class AddressUnusable(SetupError):
+    """The server cannot listen on {host}:{port}. Choose an address of this machine with MQA_HOST or --host, and a port above 1023 with MQA_PORT or --port."""
+
+    zh = "服务器无法监听 {host}:{port}。请用 MQA_HOST 或 --host 选择本机地址，用 MQA_PORT 或 --port 选择大于 1023 的端口。"
 
 
 class UnknownModel(SetupError):
     """There is no model named {name}. Known names: {known}. A folder, a .gguf file or a model hub id (owner/name) works too."""
 
-    zh = "没有名为 {name} 的模型。已知名称：{known}。也可使用文件夹、.gguf 文件或模型库编号（owner/name）。"
+    zh = "没有名为 {name} 的模型。已知名称：{known}。也可使用文件夹、.gguf 文件或模型库 ID（owner/name）。"
 
 
 class WeightsMissing(SetupError):
@@ -358,21 +352,21 @@ class ExtraMissing(SetupError):
 class ServerNotRunning(SetupError):
     """No manualqa server answers at {url}. Start one with `manualqa serve`, or set MQA_URL."""
 
-    zh = "{url} 上没有 manualqa 服务器。请用 `manualqa serve` 启动，或设置 MQA_URL。"
+    zh = "{url} 上没有运行中的 manualqa 服务器。请用 `manualqa serve` 启动，或设置 MQA_URL。"
 
 
 class MigrationFailed(SetupError):
-    """The catalogue in {folder} could not be brought to this version: {reason}. It was left as it was; a newer manualqa may have written it."""
+    """The database in {folder} could not be upgraded to this version: {reason}. It was left as it was; a newer manualqa may have written it."""
 
-    zh = "{folder} 中的目录数据库无法升级到此版本：{reason}。内容保持原样；可能由更新版本的 manualqa 写入。"
+    zh = "{folder} 中的数据库无法升级到当前版本：{reason}。数据保持原样；它可能是由更新版本的 manualqa 写入的。"
 
 
 def errors_by_code() -> dict[str, type[ManualqaError]]:
-    """Every class of the tree by its code."""
+    """Every class of this module by its code; what the command line makes of a server's error has no code of its own."""
     found: dict[str, type[ManualqaError]] = {}
     rest: list[type[ManualqaError]] = [ManualqaError]
     while rest:
         kind = rest.pop()
         found[kind.code()] = kind
-        rest += kind.__subclasses__()
+        rest += [child for child in kind.__subclasses__() if child.__module__ == __name__]
     return found

@@ -210,6 +210,17 @@ class Fingerprint:
     chunk_overlap: int
     tokens: str
 
+    def fits(self, running: Fingerprint) -> bool:
+        """Whether a server that builds with `running` may search and extend an index built with this.
+
+        Chunk sizes may differ: a knowledge base keeps its own.
+        """
+        mine, other = (
+            (self.embedder, self.dimensions, self.tokens),
+            (running.embedder, running.dimensions, running.tokens),
+        )
+        return mine == other
+
     def as_dict(self) -> dict[str, str | int]:
         return {
             "embedder": self.embedder,

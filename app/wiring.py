@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import threading
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
@@ -21,6 +22,7 @@ from app.catalogue.knowledge_bases import KnowledgeBases
 from app.catalogue.records import KnowledgeBase
 from app.errors import (
     EmbedderUnavailable,
+    ExtraMissing,
     FingerprintMismatch,
     ManualqaError,
     NotReady,
@@ -51,6 +53,8 @@ from app.text.tokens import TOKENS_VERSION
 from app.types import Answer, Fingerprint, Language, SearchResult
 
 log = structlog.get_logger(__name__)
+
+EMBEDDER_RETRY_SECONDS = 5.0
 
 VECTOR_STORES: Mapping[str, Callable[[Settings], VectorStore]] = {
     "chroma": lambda settings: ChromaVectorStore(settings.index_dir / "chroma", settings.index_batch),
@@ -101,6 +105,7 @@ class Services:
         self._model = parts.model
         self._engine = parts.engine
         self._embedder_state = PartState("starting", required=True)
+        self._stopping = threading.Event()
         self._searcher = Searcher(parts.embedder, stores.vectors, stores.keywords, stores.contents, settings.candidates)
         self._answerer = Answerer(
             parts.model, parts.embedder, AnswerLimits(settings.context_tokens, settings.max_answer_tokens)
@@ -111,8 +116,6 @@ class Services:
             embedder=parts.embedder,
             limits=parse_limits(settings),
             fingerprint=self.fingerprint,
-            chunk_size=settings.chunk_size,
-            chunk_overlap=settings.chunk_overlap,
         )
         self._jobs = JobEngine(settings.data_dir, pipeline)
         self.library = Library(stores, self._jobs, self.fingerprint)
@@ -121,7 +124,7 @@ class Services:
 
     def start(self) -> None:
         """Starts the model server and the worker, and loads the embedder beside them."""
-        self.files.sweep()
+        self.files.sweep(self.documents.uses)
         if self._engine is not None:
             self._engine.start()
         threading.Thread(target=self._load_embedder, name="embedder", daemon=True).start()
@@ -129,6 +132,7 @@ class Services:
 
     async def stop(self) -> None:
         """Ends the worker after its step, then the model server; the next start takes up what was not finished."""
+        self._stopping.set()
         await to_thread.run_sync(self._jobs.stop, self.settings.shutdown_seconds)
         await self._model.close()
         if self._engine is not None:
@@ -138,12 +142,17 @@ class Services:
         self._database.dispose()
 
     def _load_embedder(self) -> None:
-        try:
-            self._embedder.embed_queries(["warm up"])
-            self._embedder_state = PartState("ready", required=True)
-        except EmbedderUnavailable as error:
-            log.error("embedder_failed", detail=error.detail)
-            self._embedder_state = PartState("down", required=True, detail=str(error))
+        """Tries until it works: an endpoint may come up later than this server."""
+        while not self._stopping.is_set():
+            try:
+                self._embedder.embed_queries(["warm up"])
+            except EmbedderUnavailable as error:
+                log.warning("embedder_failed", detail=error.detail)
+                self._embedder_state = PartState("down", required=True, detail=str(error.params.get("reason", "")))
+                self._stopping.wait(EMBEDDER_RETRY_SECONDS)
+            else:
+                self._embedder_state = PartState("ready", required=True)
+                return
 
     async def parts(self) -> dict[str, PartState]:
         """State of each part."""
@@ -185,7 +194,7 @@ class Services:
             raise QuestionTooLong(length=len(question.text), limit=limit)
         base = self.bases.get(question.knowledge_base_id)
         running = self.fingerprint()
-        if (base.fingerprint.embedder, base.fingerprint.tokens) != (running.embedder, running.tokens):
+        if not base.fingerprint.fits(running):
             raise FingerprintMismatch(built_with=base.fingerprint.embedder, running=running.embedder)
         return base
 
@@ -249,6 +258,8 @@ def chosen_parts(settings: Settings) -> Parts:
         key = settings.llm_api_key.get_secret_value() if settings.llm_api_key else "none"
         endpoint = FixedEndpoint(settings.llm_base_url, key)
         return Parts(_embedder(settings), OpenAICompatibleModel(settings.llm_model, endpoint, **times))
+    if importlib.util.find_spec("xllamacpp") is None:
+        raise ExtraMissing(feature="The local model server / 本地模型服务", extra="local")
     weights = ModelStore.from_settings(settings).resolve(settings.llm_model)
     engine = LocalEngine(
         EngineConfig(

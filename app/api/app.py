@@ -7,9 +7,11 @@ from contextlib import asynccontextmanager
 
 from anyio import to_thread
 from fastapi import FastAPI
+from fastapi.responses import JSONResponse
 
 from app import __version__
 from app.api import documents, health, keys, knowledge_bases, problems, questions
+from app.api.deps import reader
 from app.api.limits import BodyLimit
 from app.api.observe import Observe
 from app.wiring import Services
@@ -34,6 +36,7 @@ def create_app(services: Services) -> FastAPI:
         title="manualqa",
         version=__version__,
         description=DESCRIPTION,
+        openapi_url=None,  # nothing but health is open: the description is served below, to holders of a key
         docs_url=None,  # its pages come from a third party's server
         redoc_url=None,
         lifespan=lifespan,
@@ -43,6 +46,11 @@ def create_app(services: Services) -> FastAPI:
     problems.install(app)
     app.add_middleware(BodyLimit, limit_kb=services.settings.max_body_kb)
     app.add_middleware(Observe)
+
+    @app.get("/openapi.json", include_in_schema=False, dependencies=[reader])
+    def describe() -> JSONResponse:
+        return JSONResponse(app.openapi())
+
     app.include_router(health.router)
     app.include_router(knowledge_bases.router)
     app.include_router(documents.router)

@@ -57,7 +57,7 @@ _stream_docs = {
     200: {
         "model": AnswerOut,
         "description": "The checked answer; as events where `stream` is true or `Accept` asks for them: `sources` "
-        "(a SearchOut), `token` ({text}) several times, `done` (an AnswerOut), or `error` (a Problem) at the end.",
+        "(a SearchOut), `token` ({text}) several times, `done` (an AnswerOut), or `error` ({code, message}) last.",
         "content": {EVENT_STREAM: {"schema": {"type": "string"}}},
     }
 }

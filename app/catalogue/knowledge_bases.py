@@ -78,7 +78,7 @@ class KnowledgeBases:
             session.execute(
                 update(KnowledgeBaseRow)
                 .where(KnowledgeBaseRow.id == knowledge_base_id)
-                .values(deleting=True, name=f"#deleted-{knowledge_base_id}")
+                .values(deleting=True, name=f"deleted:{knowledge_base_id}")
             )
             mine = DocumentRow.knowledge_base_id == knowledge_base_id
             session.execute(update(DocumentRow).where(mine).values(state=DocumentState.DELETING))
@@ -101,7 +101,7 @@ class KnowledgeBases:
 def checked_name(name: str) -> str:
     """The name with outer blanks removed; raises `InvalidName` where it is empty, too long or not printable."""
     clean = name.strip()
-    if not clean or len(clean) > MAX_NAME or not clean.isprintable() or clean.startswith("#"):
+    if not clean or len(clean) > MAX_NAME or not clean.isprintable():
         raise InvalidName(limit=MAX_NAME)
     return clean
 

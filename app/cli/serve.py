@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import logging
 import os
@@ -21,7 +22,7 @@ from app.catalogue.folder import DataFolder, RunNote
 from app.catalogue.keys import Role, new_secret
 from app.cli.client import Client
 from app.cli.words import Words
-from app.errors import ManualqaError, PortInUse
+from app.errors import AddressUnusable, ManualqaError, PortInUse
 from app.settings import Settings, go_offline
 from app.wiring import Services, build_services, check_weights
 
@@ -100,7 +101,8 @@ def _listen(settings: Settings) -> socket.socket:
         listener.listen(BACKLOG)
     except OSError as error:
         listener.close()
-        raise PortInUse(str(error), host=settings.host, port=settings.port) from error
+        kind = PortInUse if error.errno == errno.EADDRINUSE else AddressUnusable
+        raise kind(str(error), host=settings.host, port=settings.port) from error
     return listener
 
 

@@ -6,20 +6,20 @@ from app.types import Language, RefusalReason
 
 REFUSALS: dict[RefusalReason, dict[Language, str]] = {
     RefusalReason.NO_DOCUMENTS: {
-        "en": "There is no manual here yet that could be asked. Add one and wait until it is ready.",
+        "en": "There is no manual to answer from yet. Add one and wait until it is ready.",
         "zh": "这里还没有可供提问的手册。请先添加手册，并等待处理完成。",
     },
     RefusalReason.BELOW_THRESHOLD: {
         "en": "The manuals do not answer this: no passage is close enough to the question.",
-        "zh": "手册中没有答案：没有与问题足够接近的段落。",
+        "zh": "手册中没有答案：找不到与问题足够接近的段落。",
     },
     RefusalReason.NOT_IN_MANUALS: {
-        "en": "The manuals do not answer this. The nearest passages are shown below.",
-        "zh": "手册中没有说明。下面是最接近的段落。",
+        "en": "The manuals do not answer this: the passages found do not state it.",
+        "zh": "手册中没有答案：找到的段落没有说明这一点。",
     },
     RefusalReason.NOT_GROUNDED: {
-        "en": "No answer that the manuals prove was found. The nearest passages are shown below.",
-        "zh": "没有找到手册可以证实的答案。下面是最接近的段落。",
+        "en": "The manuals do not answer this: no answer was found that their text proves.",
+        "zh": "手册中没有答案：没有找到能由手册原文证实的回答。",
     },
 }
 

@@ -9,7 +9,7 @@ import re
 import shutil
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -117,12 +117,16 @@ class FileStore:
     def delete(self, sha256: str) -> None:
         self.path(sha256).unlink(missing_ok=True)
 
-    def sweep(self) -> int:
-        """Removes what uploads left behind that a crash cut off; returns how many. Only at start, before any upload."""
-        parts = list(self._folder.glob("upload-*.part"))
-        for part in parts:
-            part.unlink(missing_ok=True)
-        return len(parts)
+    def sweep(self, is_used: Callable[[str], bool]) -> int:
+        """Removes what a crash left behind: cut-off uploads, and files that no document uses; returns how many.
+
+        Only at start, before any upload.
+        """
+        left = list(self._folder.glob("upload-*.part"))
+        left += [path for path in self._folder.glob("??/*") if not is_used(path.name)]
+        for path in left:
+            path.unlink(missing_ok=True)
+        return len(left)
 
 
 @contextmanager

@@ -10,7 +10,7 @@ import structlog
 from dbos import DBOS, SetWorkflowID
 from dbos import error as dbos_errors
 
-from app.errors import DocumentError, DocumentNotFound, KnowledgeBaseNotFound, Unavailable
+from app.errors import DocumentError, DocumentNotFound, FingerprintMismatch, KnowledgeBaseNotFound, Unavailable
 from app.ingest.pipeline import WINDOW, Pipeline
 
 log = structlog.get_logger(__name__)
@@ -91,7 +91,7 @@ class JobEngine:
             self._publish(document_id, job_id)
         except (DocumentNotFound, KnowledgeBaseNotFound):
             return "deleted"
-        except DocumentError as error:
+        except (DocumentError, FingerprintMismatch) as error:
             self._pipeline.fail(document_id, job_id, error)
             return "failed"
         except dbos_errors.DBOSWorkflowCancelledError:

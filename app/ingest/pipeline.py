@@ -52,8 +52,6 @@ class Pipeline:
     embedder: Embedder
     limits: ParseLimits
     fingerprint: Callable[[], Fingerprint]
-    chunk_size: int
-    chunk_overlap: int
 
     def parse(self, document_id: str, job_id: str) -> int:
         """Reads the file into pages; returns how many."""
@@ -76,7 +74,8 @@ class Pipeline:
         document, _ = self.stores.documents.for_work(document_id)
         self._progress(job_id, stage=Stage.CHUNKING)
         parsed = self.stores.contents.parsed(document_id)
-        rules = ChunkRules(self.chunk_size, self.chunk_overlap, self.embedder.max_tokens)
+        built = self.stores.bases.get(document.knowledge_base_id).fingerprint
+        rules = ChunkRules(built.chunk_size, built.chunk_overlap, self.embedder.max_tokens)
         chunks = chunk_document(document_id, parsed, rules, self.embedder.count_tokens, document.name)
         if not chunks:
             raise NoText(name=document.name)
@@ -104,7 +103,7 @@ class Pipeline:
         self.stores.documents.publish(document_id, job_id, len(chunks))
         log.info("document_ready", document_id=document_id, pages=document.pages, chunks=len(chunks))
 
-    def fail(self, document_id: str, job_id: str, error: DocumentError) -> None:
+    def fail(self, document_id: str, job_id: str, error: DocumentError | FingerprintMismatch) -> None:
         """Records why the document stops here."""
         params = {key: value if isinstance(value, int | float) else str(value) for key, value in error.params.items()}
         self.stores.documents.fail(document_id, job_id, error.code(), params)
@@ -141,7 +140,7 @@ class Pipeline:
 
     def _check_fingerprint(self, knowledge_base_id: str) -> None:
         built_with, running = self.stores.bases.get(knowledge_base_id).fingerprint, self.fingerprint()
-        if built_with != running:
+        if not built_with.fits(running):
             raise FingerprintMismatch(built_with=built_with.embedder, running=running.embedder)
 
     def _progress(self, job_id: str, **values: int | Stage) -> None:

@@ -14,6 +14,7 @@ import structlog
 from app.errors import EmbedderUnavailable
 from app.ports import Vectors
 from app.retrieve.prefixes import Prefixes
+from app.settings import share_cores
 
 if TYPE_CHECKING:
     import torch
@@ -120,6 +121,7 @@ class _Model:
     def __init__(self, folder: Path, threads: int | None) -> None:
         if not (folder / "modules.json").is_file():
             raise EmbedderUnavailable(f"no modules.json in {folder}", reason="its folder has no embedding model")
+        share_cores()
         try:
             import torch  # noqa: PLC0415 - seconds to load, and these all
             from safetensors import SafetensorError  # noqa: PLC0415

@@ -90,25 +90,39 @@ class RemoteEmbedder:
         return np.concatenate(parts)
 
     def _post(self, texts: Sequence[str]) -> Vectors:
+        waits = iter(self._waits)
+        while True:
+            try:
+                return self._post_once(texts)
+            except _BusyOrAwayError as error:
+                wait = next(waits, None)
+                if wait is None:
+                    raise EmbedderUnavailable(error.problem, reason="the endpoint is busy or away") from error
+                log.warning("embedder_retry", problem=error.problem, wait_seconds=wait)
+                time.sleep(wait)
+
+    def _post_once(self, texts: Sequence[str]) -> Vectors:
         clean = [text.encode("utf-8", "replace").decode("utf-8") for text in texts]  # no lone surrogates
         body = {"model": self._model, "input": clean, "encoding_format": "float"}
-        for wait in (*self._waits, None):
-            try:
-                response = self._client.post(self._url, json=body)
-                if response.status_code not in _RETRIED or wait is None:
-                    return _vectors(response, len(texts))
-                problem = f"status {response.status_code}"
-            except httpx.TransportError as error:
-                if wait is None:
-                    raise EmbedderUnavailable(repr(error), reason="the endpoint does not answer") from error
-                problem = type(error).__name__
-            log.warning("embedder_retry", problem=problem, wait_seconds=wait)
-            time.sleep(wait)
-        raise AssertionError("the last turn returns or raises")
+        try:
+            response = self._client.post(self._url, json=body)
+        except httpx.TransportError as error:
+            raise _BusyOrAwayError(repr(error)) from error
+        return _vectors(response, len(texts))
+
+
+class _BusyOrAwayError(Exception):
+    """Trying again may help; never leaves this module."""
+
+    def __init__(self, problem: str) -> None:
+        self.problem = problem
+        super().__init__(problem)
 
 
 def _vectors(response: httpx.Response, count: int) -> Vectors:
     """The rows of an answer, in the order of the texts, each of length 1."""
+    if response.status_code in _RETRIED:
+        raise _BusyOrAwayError(f"status {response.status_code}")
     if response.status_code != 200:
         raise EmbedderUnavailable(response.text[:500], reason=f"the endpoint answered {response.status_code}")
     try:

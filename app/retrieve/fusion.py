@@ -6,7 +6,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 KEYWORD_WEIGHT = 0.5
-"""Share of the keyword side in the fused score; the rest is the vector side's."""
+"""Share of the keyword side in the fused score; the rest is the vector side's.
+
+Measured with multilingual-e5-small, hit@1 / hit@5 by page or passage; 0.4 to 0.6 differ by one or two questions:
+
+    set (questions)     BM25 alone      cosine alone    RRF, k 10       this, 0.5
+    manuals zh (60)     0.800 / 0.967   0.583 / 0.867   0.750 / 0.983   0.817 / 1.000
+    manuals en (60)     0.617 / 0.917   0.567 / 0.883   0.733 / 0.950   0.733 / 0.950
+    xquad zh (528)      0.907 / 0.989   0.915 / 0.992   0.938 / 0.992   0.949 / 1.000
+    xquad en (528)      0.943 / 0.985   0.945 / 0.998   0.953 / 0.994   0.960 / 0.994
+    phone manual (50)   0.800 / 0.960   0.680 / 0.840   0.760 / 0.920   0.820 / 0.940
+    ohr manuals (214)   0.864 / 0.981   0.813 / 0.958   0.850 / 0.986   0.888 / 0.986
+"""
 
 
 @dataclass(frozen=True, slots=True)

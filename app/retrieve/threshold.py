@@ -6,7 +6,12 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 DEFAULT_THRESHOLDS: Mapping[str, float] = MappingProxyType({"multilingual-e5-small": 0.78})
-"""By the embedder's name; another embedder's cosines live elsewhere, so one that is not here gets `NO_THRESHOLD`."""
+"""By the embedder's name; another embedder's cosines live elsewhere, so one that is not here gets `NO_THRESHOLD`.
+
+multilingual-e5-small: of 1,464 answerable questions (manuals, xquad, a phone manual, ohr) the best cosine of the worst
+one is 0.795, and the right page of a manual has at least 0.79, so none is refused. It takes out only the hopeless: 2 of
+16 questions about the weather, football and the like. Telling more apart by cosine costs right answers.
+"""
 
 NO_THRESHOLD = 0.0
 

@@ -74,7 +74,7 @@ class Api:
 def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
     folder: Path = tmp_path_factory.mktemp("api")
     with scripted_model() as model:
-        settings = Settings(data_dir=folder, max_upload_mb=2, threshold=0.1, shutdown_seconds=1.0)
+        settings = Settings(data_dir=folder, max_upload_mb=2, max_body_kb=256, threshold=0.1, shutdown_seconds=1.0)
         endpoint = FixedEndpoint(model.base_url)
         language_model = OpenAICompatibleModel("scripted", endpoint, first_token_seconds=5, total_seconds=10)
         services = build_services(settings, "local-token", Parts(WordEmbedder(), language_model))

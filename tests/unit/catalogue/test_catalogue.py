@@ -173,7 +173,7 @@ def test_a_deleted_base_frees_its_name(catalogue: Catalogue) -> None:
     assert catalogue.bases.hidden() == [(base.id, base.index_id)]
 
 
-@pytest.mark.parametrize("name", ["", "   ", "x" * 121, "a\nb", "#deleted-x", "a\u202eb"])
+@pytest.mark.parametrize("name", ["", "   ", "x" * 121, "a\nb", "a\u202eb"])
 def test_bad_names_are_refused(catalogue: Catalogue, name: str) -> None:
     with pytest.raises(InvalidName):
         catalogue.base(name)

@@ -56,7 +56,9 @@ def test_only_the_sentence_that_fails_is_withheld() -> None:
     assert result.withheld == ("Use sachet NK-99.",)
 
 
-@pytest.mark.parametrize("answer", ["15 minutes", "15 min.", "- Wait 15 minutes.", "1. Wait 15 minutes", "0.5 l", "NK-40"])
+@pytest.mark.parametrize(
+    "answer", ["15 minutes", "15 min.", "- Wait 15 minutes.", "1. Wait 15 minutes", "0.5 l", "NK-40"]
+)
 def test_short_answers_and_list_items_are_tied_to_their_place(answer: str) -> None:
     result = check("How long must the descaler sachet stay in the kettle with water?", answer, ERRORS, CARE)
     assert result.sentences[0].grounded, result.sentences[0].reason
@@ -89,7 +91,7 @@ def test_a_number_in_another_passage_does_not_carry_a_code_that_no_passage_has()
 
 
 def test_a_statement_made_of_two_passages_cites_both() -> None:
-    answer = "Wait 15 minutes and rinse twice; E4 means no water in the tank."
+    answer = "Wait 15 minutes and rinse twice. E4 means no water in the tank."
     result = check("What is E4 and how long must I wait when I descale?", answer, CARE, ERRORS)
     assert all(sentence.grounded for sentence in result.sentences)
     assert {citation.chunk_id for citation in result.citations} == {"c1", "c2"}

@@ -47,6 +47,7 @@ def test_no_passage_or_question_can_forge_a_fence_or_a_chat_mark() -> None:
 
 def test_plain_angle_brackets_of_a_manual_stay() -> None:
     hit = a_hit(a_chunk("Keep the pressure < 3 bar and type AT+NAME=<name>."))
-    assert "< 3 bar and type AT+NAME=<name>." in grounded_messages(
-        "pressure", select_passages("pressure", [hit], 200), "en"
-    )[-1].content
+    assert (
+        "< 3 bar and type AT+NAME=<name>."
+        in grounded_messages("pressure", select_passages("pressure", [hit], 200), "en")[-1].content
+    )

@@ -14,7 +14,9 @@ def shown(text: str, size: int = 3) -> list[str]:
     return [part for part in [*parts, watch.rest()] if part]
 
 
-@pytest.mark.parametrize("refusal", [*REFUSAL.values(), "Not stated in the manual", " 手册中没有说明", "手册未说明。", ""])
+@pytest.mark.parametrize(
+    "refusal", [*REFUSAL.values(), "Not stated in the manual", " 手册中没有说明", "手册未说明。", ""]
+)
 def test_a_refusal_never_shows_and_is_told(refusal: str) -> None:
     assert shown(refusal) == []
     assert RefusalWatch().is_refusal(refusal)

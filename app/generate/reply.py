@@ -1,0 +1,122 @@
+"""The model's reply, read as it streams: the quote it starts from, the answer behind it, or the agreed refusal."""
+
+from __future__ import annotations
+
+import re
+from typing import get_args
+
+from app.generate.prompt import ANSWER_MARK, NO_QUOTE, QUOTE_MARK, REFUSAL
+from app.text.sentences import split_sentences
+from app.types import Language
+
+_VARIANTS = (
+    *(REFUSAL[language] for language in get_args(Language)),
+    "Not stated in the manual.",
+    "Not stated in the passages.",
+    "Not stated.",
+    "The manuals do not say.",
+    "The passages do not state the answer.",
+    "手册中没有说明",
+    "手册没有说明",
+    "手册中未说明",
+    "手册未说明",
+    "段落中没有说明",
+    "段落没有说明",
+    "段落没有写明",
+)
+"""The sentence as agreed and as small models bend it."""
+
+
+def _plain(text: str) -> str:
+    return re.sub(r"[\W_]+", "", text).lower()
+
+
+_REFUSALS = frozenset(_plain(variant) for variant in _VARIANTS)
+_NO_QUOTES = frozenset(_plain(word) for words in NO_QUOTE.values() for word in words)
+_QUOTE = re.compile(rf"\s*(?:{'|'.join(mark.rstrip(':：') for mark in QUOTE_MARK.values())})\s*[:：]")
+_ANSWER = re.compile(rf"(?:^|\n)\s*(?:{'|'.join(mark.rstrip(':：') for mark in ANSWER_MARK.values())})\s*[:：][ \t]*")
+_LONGEST_MARK = 12
+"""Characters after which a reply without the quote's mark is taken as an answer."""
+
+
+class Reply:
+    """Takes the pieces of one reply; `read` says what of each may be shown.
+
+    The quote is not shown, and neither is the beginning of an answer that may still become the refusal.
+    """
+
+    def __init__(self) -> None:
+        self.written = ""
+        self._shown = 0
+        self._clear = False
+
+    @property
+    def quote(self) -> str:
+        """The words of the passages that the model started from; empty where it gave none."""
+        return self._split()[0] or ""
+
+    @property
+    def answer(self) -> str:
+        """The answer so far, without the quote and the marks."""
+        return (self._split()[1] or "").strip()
+
+    @property
+    def refused(self) -> bool:
+        """Whether the model says that the passages do not answer; an answer that takes itself back is none."""
+        quote, answer = self._split()
+        if answer is None:
+            return True if quote is None else self._no_quote(quote)
+        if quote is not None and self._no_quote(quote):
+            return True
+        return not answer.strip() or any(_plain(sentence) in _REFUSALS for sentence in split_sentences(answer))
+
+    @property
+    def surely_refused(self) -> bool:
+        """Whether it is settled, before the end of the reply, that it refuses."""
+        quote, answer = self._split()
+        return answer is not None and quote is not None and self._no_quote(quote)
+
+    def read(self, piece: str) -> str:
+        """The text that may be shown now, often empty."""
+        self.written += piece
+        _, answer = self._split()
+        if answer is None:
+            return ""
+        if not self._clear:
+            beginning = _plain(answer)
+            if self.surely_refused or any(r.startswith(beginning) or beginning.startswith(r) for r in _REFUSALS):
+                return ""
+            self._clear = True
+        return self._rest(answer)
+
+    def end(self) -> str:
+        """What was held back and may be shown after all, as the reply is complete."""
+        answer = self._split()[1]
+        return "" if answer is None or self.refused else self._rest(answer)
+
+    def _rest(self, answer: str) -> str:
+        text = answer[self._shown :]
+        self._shown = len(answer)
+        return text
+
+    def _split(self) -> tuple[str | None, str | None]:
+        """Quote and answer; the answer is None while it has not begun."""
+        start = _QUOTE.match(self.written)
+        if start is None:
+            if len(self.written.strip()) < _LONGEST_MARK and "\n" not in self.written.strip():
+                return None, None if _may_be_mark(self.written) else self.written.lstrip()
+            mark = _ANSWER.match(self.written)
+            return None, self.written[mark.end() :] if mark else self.written.lstrip()
+        mark = _ANSWER.search(self.written, start.end())
+        if mark is None:
+            return self.written[start.end() :].strip(), None
+        return self.written[start.end() : mark.start()].strip(), self.written[mark.end() :]
+
+    @staticmethod
+    def _no_quote(quote: str) -> bool:
+        return _plain(quote) in _NO_QUOTES or _plain(quote) in _REFUSALS
+
+
+def _may_be_mark(text: str) -> bool:
+    beginning = text.strip()
+    return any(mark.startswith(beginning) for marks in (QUOTE_MARK, ANSWER_MARK) for mark in marks.values())
