@@ -23,7 +23,7 @@ from app.catalogue.keys import Role, new_secret
 from app.cli.client import Client
 from app.cli.words import Words
 from app.errors import AddressUnusable, ManualqaError, PortInUse
-from app.settings import Settings, go_offline
+from app.settings import Settings, go_offline, share_cores
 from app.wiring import Services, build_services, check_weights
 
 SAMPLE_BASE = "sample"
@@ -35,6 +35,7 @@ def run_server(settings: Settings, words: Words, console: Console, sample: Path 
     """Runs until SIGTERM or Ctrl-C; raises `DataFolderLocked`, `PortInUse`, `WeightsMissing`, `MigrationFailed`."""
     started = time.monotonic()
     go_offline()
+    share_cores()
     configure_logging(settings)
     folder = DataFolder(settings.data_dir)
     folder.acquire()

@@ -16,7 +16,7 @@ from app.generate.events import AnswerEvent, DoneEvent, SourcesEvent, TokenEvent
 from app.generate.extractive import extract
 from app.generate.grounding import Grounding, GroundingRules, ground
 from app.generate.prompt import grounded_messages
-from app.generate.refusal import RefusalWatch
+from app.generate.reply import Reply
 from app.generate.wording import refusal_text
 from app.ports import Embedder, LanguageModel, Usage
 from app.types import Answer, Language, RefusalReason, SearchResult, Timings
@@ -78,8 +78,8 @@ class Answerer:
         yield DoneEvent(await self._checked(draft, passages))
 
     async def _written(self, draft: _Draft, passages: Sequence[Passage]) -> AsyncGenerator[str]:
-        """The model's text as it comes; the beginning is held back until it is clear that it is no refusal."""
-        watch = RefusalWatch()
+        """What may be shown of the model's text as it comes; ends early once it is settled that it refuses."""
+        reply = draft.reply
         draft.model = self._model.name
         messages = grounded_messages(draft.question, passages, draft.language)
         stream = self._model.stream(messages, self._limits.max_answer_tokens)
@@ -90,18 +90,19 @@ class Answerer:
                     continue
                 if draft.first_token_at is None:
                     draft.first_token_at = draft.elapsed()
-                draft.written += piece
-                if shown := watch.pass_on(piece):
+                if shown := reply.read(piece):
                     yield shown
-        if rest := watch.rest():
+                if reply.surely_refused:
+                    return
+        if rest := reply.end():
             yield rest
 
     async def _checked(self, draft: _Draft, passages: Sequence[Passage]) -> Answer:
-        watch = RefusalWatch()
-        if watch.is_refusal(draft.written):
+        reply = draft.reply
+        if reply.refused:
             return draft.refused(RefusalReason.NOT_IN_MANUALS)
         grounding = await to_thread.run_sync(
-            ground, draft.question, draft.written, passages, self._embedder, self._limits.rules
+            ground, draft.question, reply.answer, passages, reply.quote, self._embedder, self._limits.rules
         )
         if not grounding.citations:
             return draft.refused(RefusalReason.NOT_GROUNDED, withheld=grounding.withheld)
@@ -135,7 +136,7 @@ class _Draft:
     started: float
     sources_at: float = 0.0
     first_token_at: float | None = None
-    written: str = ""
+    reply: Reply = field(default_factory=Reply)
     model: str | None = None
     usage: Usage | None = None
 
@@ -167,7 +168,7 @@ class _Draft:
         return Answer(
             self.question,
             self.language,
-            _joined(self.written, [sentence.text for sentence in shown]),
+            _joined(self.reply.answer, [sentence.text for sentence in shown]),
             "generated",
             grounding.sentences,
             grounding.citations,

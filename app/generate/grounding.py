@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import structlog
@@ -63,12 +63,19 @@ def ground(
     question: str,
     answer: str,
     passages: Sequence[Passage],
+    quoted: str = "",
     embedder: Embedder | None = None,
     rules: GroundingRules | None = None,
 ) -> Grounding:
-    """Check every sentence of `answer`. CPU-bound: with an embedder a few short texts are embedded."""
-    check = _Check(question, passages, embedder, rules or GroundingRules())
+    """Check every sentence of `answer`. CPU-bound: with an embedder a few short texts are embedded.
+
+    `quoted` are the words that the model says it started from: a hint where to look, no proof.
+    """
+    check = _Check(question, passages, quoted, embedder, rules or GroundingRules())
     sentences = [check.sentence(text) for text in split_sentences(answer)]
+    if not check.is_relevant():
+        reason = "the cited text is about something else"
+        sentences = [replace(s, grounded=False, reason=s.reason or reason) for s in sentences]
     citations = dict.fromkeys(c for sentence in sentences if sentence.grounded for c in sentence.citations)
     return Grounding(tuple(sentences), tuple(citations))
 
@@ -77,14 +84,21 @@ class _Check:
     """One answer's check: the evidence and its weights are computed once."""
 
     def __init__(
-        self, question: str, passages: Sequence[Passage], embedder: Embedder | None, rules: GroundingRules
+        self,
+        question: str,
+        passages: Sequence[Passage],
+        quoted: str,
+        embedder: Embedder | None,
+        rules: GroundingRules,
     ) -> None:
         self._question = question
+        self._quoted = query_tokens(quoted) if quoted else []
         self._asked = query_tokens(question)
         self._evidence = evidence_of(passages)
         self._weights = Weights(self._evidence)
         self._embedder = embedder
         self._rules = rules
+        self._carried: list[tuple[Sequence[str], Sequence[Evidence]]] = []
 
     def sentence(self, text: str) -> Sentence:
         """The sentence with its citations, or ungrounded with the reason."""
@@ -99,8 +113,7 @@ class _Check:
         citations = tuple(dict.fromkeys(citation_of(_telling(quote)) for quote in quotes))
         if missing:
             return Sentence(text, citations, grounded=False, reason=f"not in the cited text: {missing[0].written}")
-        if self._relevance(tokens, quotes) < self._rules.relevance:
-            return Sentence(text, citations, grounded=False, reason="the cited text is about something else")
+        self._carried.append((tokens, quotes))
         return Sentence(text, citations, grounded=True)
 
     def _quotes(self, said: str, tokens: Sequence[str], facts: Sequence[Quantity]) -> list[Evidence]:
@@ -125,7 +138,8 @@ class _Check:
         asked = self._weights.share(self._asked, evidence.tokens)
         missing = missing_quantities_of(facts, evidence)
         known = 1 - missing / len(facts) if facts else 0.0
-        return covered + 0.5 * known + 0.4 * asked + 0.05 / evidence.hit.scores.rank
+        hinted = self._weights.share(self._quoted, evidence.tokens)
+        return covered + 0.5 * known + 0.4 * asked + 0.4 * hinted + 0.05 / evidence.hit.scores.rank
 
     def _complete(self, said: str, tokens: Sequence[str], ranked: Sequence[Evidence]) -> list[Evidence]:
         """The first of `ranked`, and others as long as they bring numbers, codes or many words still missing."""
@@ -158,13 +172,17 @@ class _Check:
         best = int(np.argmax(near))
         return candidates[best] if near[best] >= self._rules.cosine else None
 
-    def _relevance(self, tokens: Sequence[str], quotes: Sequence[Evidence]) -> float:
-        """The share of the question found in and around the quotes; 1 where languages differ and words cannot tell."""
-        text = " ".join(part for quote in quotes for part in (widened(quote, 2, 1).text, quote.around))
-        if detect_language(self._question) != detect_language(quotes[0].text):
-            return 1.0
-        there = set(query_tokens(text)) | set(tokens)
-        return self._weights.share(self._asked, there)
+    def is_relevant(self) -> bool:
+        """Whether enough of the question is in and around the quotes; words cannot tell where languages differ."""
+        if any(
+            detect_language(self._question) != detect_language(q.text) for _, quotes in self._carried for q in quotes
+        ):
+            return True
+        there: set[str] = set()
+        for tokens, quotes in self._carried:
+            text = " ".join(part for quote in quotes for part in (widened(quote, 2, 1).text, quote.around))
+            there.update(tokens, query_tokens(text))
+        return self._weights.share(self._asked, there) >= self._rules.relevance
 
 
 def _words(said: str, facts: Sequence[Quantity]) -> list[str]:

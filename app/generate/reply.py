@@ -35,8 +35,6 @@ _REFUSALS = frozenset(_plain(variant) for variant in _VARIANTS)
 _NO_QUOTES = frozenset(_plain(word) for words in NO_QUOTE.values() for word in words)
 _QUOTE = re.compile(rf"\s*(?:{'|'.join(mark.rstrip(':：') for mark in QUOTE_MARK.values())})\s*[:：]")
 _ANSWER = re.compile(rf"(?:^|\n)\s*(?:{'|'.join(mark.rstrip(':：') for mark in ANSWER_MARK.values())})\s*[:：][ \t]*")
-_LONGEST_MARK = 12
-"""Characters after which a reply without the quote's mark is taken as an answer."""
 
 
 class Reply:
@@ -57,8 +55,9 @@ class Reply:
 
     @property
     def answer(self) -> str:
-        """The answer so far, without the quote and the marks."""
-        return (self._split()[1] or "").strip()
+        """The answer so far, without the quote and the marks; a reply that stops at its quote answers with that."""
+        quote, answer = self._split()
+        return (quote or "" if answer is None else answer).strip()
 
     @property
     def refused(self) -> bool:
@@ -103,10 +102,9 @@ class Reply:
         """Quote and answer; the answer is None while it has not begun."""
         start = _QUOTE.match(self.written)
         if start is None:
-            if len(self.written.strip()) < _LONGEST_MARK and "\n" not in self.written.strip():
-                return None, None if _may_be_mark(self.written) else self.written.lstrip()
-            mark = _ANSWER.match(self.written)
-            return None, self.written[mark.end() :] if mark else self.written.lstrip()
+            if mark := _ANSWER.match(self.written):
+                return None, self.written[mark.end() :]
+            return None, None if _may_be_mark(self.written) else self.written.lstrip()
         mark = _ANSWER.search(self.written, start.end())
         if mark is None:
             return self.written[start.end() :].strip(), None

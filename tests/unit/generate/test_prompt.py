@@ -23,7 +23,7 @@ def test_begins_with_the_same_messages_whatever_is_asked(language: Language) -> 
 def test_states_and_shows_the_refusal_sentence(language: Language) -> None:
     constant = constant_messages(language)
     assert REFUSAL[language] in constant[0].content
-    assert any(m.role == "assistant" and m.content == REFUSAL[language] for m in constant)
+    assert any(m.role == "assistant" and m.content.endswith(REFUSAL[language]) for m in constant)
 
 
 def test_passages_come_numbered_before_the_question() -> None:

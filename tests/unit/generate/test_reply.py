@@ -1,0 +1,83 @@
+"""The model's reply in pieces: the quote stays inside, a refusal never shows, an answer streams."""
+
+from __future__ import annotations
+
+import pytest
+
+from app.generate.prompt import REFUSAL
+from app.generate.reply import Reply
+
+
+def read(text: str, size: int = 3) -> tuple[Reply, str]:
+    reply = Reply()
+    shown = [reply.read(text[i : i + size]) for i in range(0, len(text), size)]
+    return reply, "".join([*shown, reply.end()])
+
+
+@pytest.mark.parametrize("size", [1, 3, 7, 500])
+@pytest.mark.parametrize(
+    ("text", "quote", "answer"),
+    [
+        ("Quote: the lid is open\nAnswer: Close the lid.", "the lid is open", "Close the lid."),
+        ("原文：壶盖未合上。\n回答：请合上壶盖。", "壶盖未合上。", "请合上壶盖。"),
+        ("原文: a\nb\n回答: - 一\n- 二", "a\nb", "- 一\n- 二"),
+        ("Close the lid.", "", "Close the lid."),
+        ("Answer: Close the lid.", "", "Close the lid."),
+        ("Not before 15 minutes have gone.", "", "Not before 15 minutes have gone."),
+        ("手册第 3 页：壶盖未合上。", "", "手册第 3 页：壶盖未合上。"),
+        ("15", "", "15"),
+    ],
+)
+def test_tells_quote_from_answer_and_shows_the_answer_alone(text: str, quote: str, answer: str, size: int) -> None:
+    reply, shown = read(text, size)
+    assert (reply.quote, reply.answer, shown.strip()) == (quote, answer, answer)
+    assert not reply.refused
+    assert not reply.surely_refused
+
+
+@pytest.mark.parametrize("size", [1, 4, 500])
+@pytest.mark.parametrize(
+    "text",
+    [
+        *REFUSAL.values(),
+        "Quote: none\nAnswer: Not stated in the manuals.",
+        "Quote: none\nAnswer: It has 3 buttons.",
+        "原文：无\n回答：手册中没有说明。",
+        "原文：无。\n回答：功耗是 3 W。",
+        "Quote: none",
+        "Quote: Power 2200 W\nAnswer: Not stated in the manuals.",
+        "手册未说明",
+        "",
+    ],
+)
+def test_a_refusal_is_told_and_never_shows(text: str, size: int) -> None:
+    reply, shown = read(text, size)
+    assert reply.refused
+    assert shown == ""
+
+
+def test_a_refusal_is_settled_before_its_end() -> None:
+    reply = Reply()
+    reply.read("Quote: none\n")
+    assert not reply.surely_refused
+    reply.read("Answer: No")
+    assert reply.surely_refused
+
+
+def test_an_answer_streams_on_once_it_differs_from_the_refusal() -> None:
+    reply = Reply()
+    assert [reply.read(piece) for piece in ("Quote: x\nAnswer:", " Not ", "before", " noon")] == [
+        "",
+        "",
+        "Not before",
+        " noon",
+    ]
+
+
+def test_a_reply_cut_off_in_its_quote_answers_with_the_quote() -> None:
+    reply, shown = read("Quote: the lid is open")
+    assert (reply.answer, reply.refused, shown) == ("the lid is open", False, "")
+
+
+def test_an_answer_that_takes_itself_back_is_a_refusal() -> None:
+    assert read("Quote: 1.7 l\nAnswer: The kettle has 1.7 l. Not stated in the manuals.")[0].refused
