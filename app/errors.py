@@ -14,7 +14,7 @@
     `- SetupError               DataFolderLocked, PortInUse, AddressUnusable, WeightsMissing, WeightsCorrupt, UnknownModel, ExtraMissing,
                                 ServerNotRunning, MigrationFailed
 
-Text in braces is filled from the keyword arguments; `detail` goes to the log and never to a user.
+Text in braces is filled from the keyword arguments, which may be phrases of `app/phrases.py`; `detail` goes to the log and never to a user.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from __future__ import annotations
 import inspect
 from typing import ClassVar
 
+from app.phrases import PHRASE_PARAMETERS, translated
 from app.types import Language
 
 
@@ -44,7 +45,13 @@ class ManualqaError(Exception):
     def message(self, language: Language) -> str:
         """The sentence for people, in the language asked for."""
         template = self.zh if language == "zh" else " ".join((inspect.getdoc(type(self)) or "").split())
-        return template.format_map(_Blanks(self.params))
+        return template.format_map(
+            _Blanks({name: _shown(name, value, language) for name, value in self.params.items()})
+        )
+
+
+def _shown(name: str, value: object, language: Language) -> object:
+    return translated(value, language) if name in PHRASE_PARAMETERS and isinstance(value, str) else value
 
 
 class _Blanks(dict[str, object]):
@@ -240,7 +247,7 @@ class TooManyPages(DocumentError):
 class DocumentTooCostly(DocumentError):
     """Reading the file {name} went over the limit of {limit} and was stopped. It may be damaged or hostile. Save it again and upload the new file, or raise {setting}."""
 
-    zh = "读取文件 {name} 超过 {limit} 的上限，已停止。文件可能已损坏或含恶意内容。请另存后上传新文件，或调大 {setting}。"
+    zh = "读取文件 {name} 超过上限（{limit}），已停止。文件可能已损坏或含恶意内容。请另存后上传新文件，或调大 {setting}。"
 
 
 class IngestFailed(DocumentError):

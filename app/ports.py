@@ -136,6 +136,13 @@ class Usage:
 
 
 @dataclass(frozen=True, slots=True)
+class Odds:
+    """Tokens that could have stood at this place of a completion, with their probabilities."""
+
+    tokens: tuple[tuple[str, float], ...]
+
+
+@dataclass(frozen=True, slots=True)
 class ModelStatus:
     """State of the language model: `ready` answers now, `starting` soon, `down` does not."""
 
@@ -147,14 +154,15 @@ class ModelStatus:
 class LanguageModel(Protocol):
     """A chat model behind an OpenAI-compatible endpoint.
 
-    Law: `stream` yields pieces of text in order, then at most one `Usage`; closing the iterator ends the upstream
+    Law: `stream` yields pieces of text in order, then at most one `Usage`; before a piece may come the `Odds` of the
+    token it begins with, for the first tokens and where the server tells; closing the iterator ends the upstream
     request; whatever goes wrong is `ModelUnavailable` (nothing came yet, or it broke off midway) or `ModelBusy`.
     """
 
     @property
     def name(self) -> str: ...
 
-    def stream(self, messages: Sequence[Message], max_tokens: int) -> AsyncGenerator[str | Usage]: ...
+    def stream(self, messages: Sequence[Message], max_tokens: int) -> AsyncGenerator[str | Odds | Usage]: ...
 
     async def status(self) -> ModelStatus: ...
 

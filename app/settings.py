@@ -128,6 +128,23 @@ class Settings(BaseSettings):
         return self.data_dir / "logs"
 
 
+class _Language(BaseSettings):
+    model_config = SettingsConfigDict(env_prefix="MQA_", extra="ignore")
+
+    language: str = "auto"
+
+
+def language_setting() -> Literal["auto", "zh", "en"]:
+    """The language asked for, also where other settings cannot be used."""
+    match _Language().language:
+        case "zh":
+            return "zh"
+        case "en":
+            return "en"
+        case _:
+            return "auto"
+
+
 def go_offline() -> None:
     """Keeps the model libraries of this process from asking any hub; before they are imported."""
     for name in ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE", "HF_HUB_DISABLE_TELEMETRY"):

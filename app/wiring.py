@@ -7,7 +7,9 @@ import threading
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass
+from typing import get_args
 
+import anyio
 import structlog
 from anyio import to_thread
 from sqlalchemy import Engine, select
@@ -28,18 +30,20 @@ from app.errors import (
     NotReady,
     QuestionEmpty,
     QuestionTooLong,
+    Unavailable,
 )
 from app.generate.answer import Answerer, AnswerLimits
 from app.generate.engine import EngineConfig, LocalEngine
 from app.generate.events import AnswerEvent, DoneEvent
 from app.generate.llm import FixedEndpoint, OpenAICompatibleModel
+from app.generate.prompt import constant_messages
 from app.ingest.files import FileStore
 from app.ingest.jobs import JobEngine
 from app.ingest.library import Library
 from app.ingest.media import parser_for
 from app.ingest.pipeline import Pipeline, Stores
 from app.models.store import ModelStore
-from app.ports import Embedder, LanguageModel, ParseLimits, VectorStore
+from app.ports import Embedder, LanguageModel, Message, ParseLimits, VectorStore
 from app.retrieve.embed import SentenceTransformerEmbedder
 from app.retrieve.embed_remote import RemoteEmbedder
 from app.retrieve.keyword import TantivyKeywordIndex
@@ -55,6 +59,7 @@ from app.types import Answer, Fingerprint, Language, SearchResult
 log = structlog.get_logger(__name__)
 
 EMBEDDER_RETRY_SECONDS = 5.0
+WARM_UP_POLL_SECONDS = 0.2
 
 VECTOR_STORES: Mapping[str, Callable[[Settings], VectorStore]] = {
     "chroma": lambda settings: ChromaVectorStore(settings.index_dir / "chroma", settings.index_batch),
@@ -153,6 +158,21 @@ class Services:
             else:
                 self._embedder_state = PartState("ready", required=True)
                 return
+
+    async def warm_up_model(self) -> None:
+        """Has the local model read the constant part of both prompts, so that no question has to wait for that."""
+        if self._engine is None:
+            return
+        while (await self._model.status()).state != "ready":  # noqa: ASYNC110 - another process gets ready
+            await anyio.sleep(WARM_UP_POLL_SECONDS)
+        for language in get_args(Language):
+            prompt = [*constant_messages(language), Message("user", "-")]
+            try:
+                async with aclosing(self._model.stream(prompt, max_tokens=1)) as pieces:
+                    async for _ in pieces:
+                        pass
+            except Unavailable as error:
+                log.warning("warm_up_failed", detail=error.detail)
 
     async def parts(self) -> dict[str, PartState]:
         """State of each part."""
@@ -259,7 +279,7 @@ def chosen_parts(settings: Settings) -> Parts:
         endpoint = FixedEndpoint(settings.llm_base_url, key)
         return Parts(_embedder(settings), OpenAICompatibleModel(settings.llm_model, endpoint, **times))
     if importlib.util.find_spec("xllamacpp") is None:
-        raise ExtraMissing(feature="The local model server / 本地模型服务", extra="local")
+        raise ExtraMissing(feature="The local model server", extra="local")
     weights = ModelStore.from_settings(settings).resolve(settings.llm_model)
     engine = LocalEngine(
         EngineConfig(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -27,9 +28,11 @@ def create_app(services: Services) -> FastAPI:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:  # noqa: ARG001
         await to_thread.run_sync(services.start)
+        warm_up = asyncio.create_task(services.warm_up_model())
         try:
             yield
         finally:
+            warm_up.cancel()
             await services.stop()
 
     app = FastAPI(

@@ -62,7 +62,7 @@ async def upload_document(
 async def _receive(request: Request, services: Services) -> StoredFile:
     length = request.headers.get("content-length")
     if length is not None and not length.isdigit():
-        raise InvalidRequest(reason="Content-Length")
+        raise InvalidRequest(reason="the Content-Length header is not a number")
     receiver = await to_thread.run_sync(services.files.receive, int(length) if length else None)
     with ExitStack() as undo:  # whatever happens, a client that goes away included: nothing of the upload stays
         undo.callback(receiver.abort)

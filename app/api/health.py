@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Literal
 
 from fastapi import APIRouter, Response
 
 from app import __version__
-from app.api.deps import ServicesDep
+from app.api.deps import LanguageDep, ServicesDep
 from app.api.schemas import Alive, Part, Readiness
+from app.phrases import translated
+from app.types import Language
+from app.wiring import PartState
 
 router = APIRouter(tags=["health"])
 
@@ -20,12 +24,12 @@ async def alive() -> Alive:
 
 
 @router.get("/readyz", responses={503: {"model": Readiness}})
-async def ready(services: ServicesDep, response: Response) -> Readiness:
+async def ready(services: ServicesDep, response: Response, language: LanguageDep) -> Readiness:
     """Whether questions can be answered: 200 when every required part is ready, otherwise 503.
 
     `degraded` means that the language model is away and answers are extracts.
     """
-    parts = {name: Part.model_validate(part) for name, part in (await services.parts()).items()}
+    parts = {name: _shown(part, language) for name, part in (await services.parts()).items()}
     waiting = [part for part in parts.values() if part.required and part.state != "ready"]
     status: Literal["ready", "degraded", "starting"] = "ready"
     if waiting:
@@ -34,3 +38,8 @@ async def ready(services: ServicesDep, response: Response) -> Readiness:
     elif any(part.state in ("down", "starting") for part in parts.values()):
         status = "degraded"
     return Readiness(status=status, version=__version__, parts=parts)
+
+
+def _shown(part: PartState, language: Language) -> Part:
+    detail = translated(part.detail, language) if part.detail else None
+    return Part.model_validate(replace(part, detail=detail))

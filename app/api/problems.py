@@ -22,6 +22,7 @@ from app.errors import (
     errors_by_code,
 )
 from app.types import Language
+from app.validation import fault, faults
 
 log = structlog.get_logger(__name__)
 
@@ -80,12 +81,13 @@ def _ours(request: Request, error: Exception) -> JSONResponse:
 
 
 def _invalid(request: Request, error: Exception) -> JSONResponse:
+    language = request_language(request)
     found = error.errors() if isinstance(error, RequestValidationError) else []
-    fields = [{"field": ".".join(str(part) for part in item["loc"]), "reason": item["msg"]} for item in found[:20]]
-    summary = "; ".join(f"{item['field']}: {item['reason']}" for item in fields[:3])
+    wrong = [(".".join(str(part) for part in item["loc"]), fault(item, language)) for item in found[:20]]
+    fields: list[dict[str, object]] = [{"field": field, "reason": reason} for field, reason in wrong]
     malformed = any(item["type"] == "json_invalid" for item in found)
     kind = InvalidRequest if malformed else InvalidInput
-    return problem(kind(reason=summary), request_language(request), list(fields))
+    return problem(kind(reason=faults(wrong[:3], language)), language, fields)
 
 
 def _http(request: Request, error: Exception) -> JSONResponse:

@@ -110,7 +110,8 @@ async def ask_batch(knowledge_base_id: str, body: BatchIn, services: ServicesDep
     """Answer several questions; one that fails does not keep the others from their answers."""
     limit = services.settings.max_batch_questions
     if len(body.questions) > limit:
-        raise InvalidInput(reason=f"questions: {len(body.questions)} > {limit} (MQA_MAX_BATCH_QUESTIONS)")
+        count = len(body.questions)
+        raise InvalidInput(reason=f"{count} questions are more than the {limit} allowed (MQA_MAX_BATCH_QUESTIONS)")
     await to_thread.run_sync(services.bases.get, knowledge_base_id)
     items = []
     for text in body.questions:

@@ -28,7 +28,9 @@ def open_database(folder: Path) -> Engine:
         _migrate(engine)
     except (CommandError, SQLAlchemyError) as error:
         engine.dispose()
-        raise MigrationFailed(repr(error), folder=folder, reason=str(error).splitlines()[0]) from error
+        unknown = isinstance(error, CommandError)
+        reason = "its schema is not known to this version" if unknown else "it cannot be read or written"
+        raise MigrationFailed(repr(error), folder=folder, reason=reason) from error
     return engine
 
 

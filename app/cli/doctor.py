@@ -5,11 +5,13 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from app.cli.models import wanted
+from app.cli.words import WORDS
 from app.errors import ManualqaError, ServerNotRunning
 from app.models.store import ModelStore
+from app.phrases import translated
 
 if TYPE_CHECKING:
     from app.cli.main import Terminal
@@ -33,7 +35,8 @@ def examine(at: Terminal, *, as_json: bool) -> int:
         for finding in findings:
             mark, style = ("ok", "green") if finding.ok else ("!!", "red")
             at.out.print(f"[{style}]{mark}[/] ", end="")
-            at.out.print(f"{finding.check}: {finding.detail}", markup=False, highlight=False)
+            text = at.words("line", name=_label(at, finding.check), text=finding.detail)
+            at.out.print(text, markup=False, highlight=False, soft_wrap=True)
         if all(finding.ok for finding in findings):
             at.out.print(at.words("all_well"))
     return 0 if all(finding.ok for finding in findings) else 1
@@ -43,7 +46,7 @@ def _findings(at: Terminal) -> Iterator[Finding]:
     store = ModelStore.from_settings(at.settings)
     for name in wanted(at):
         try:
-            yield Finding("weights", ok=True, detail=f"{name}: {store.resolve(name).path}")
+            yield Finding("weights", ok=True, detail=at.words("line", name=name, text=store.resolve(name).path))
         except ManualqaError as error:
             yield Finding("weights", ok=False, detail=error.message(at.words.language))
     yield _disk(at)
@@ -53,11 +56,22 @@ def _findings(at: Terminal) -> Iterator[Finding]:
     except ServerNotRunning as error:
         yield Finding("server", ok=False, detail=error.message(at.words.language))
         return
-    yield Finding("server", ok=ready["status"] == "ready", detail=f"{client.url}: {ready['status']}")
+    status = translated(ready["status"], at.words.language)
+    yield Finding("server", ok=ready["status"] == "ready", detail=at.words("line", name=client.url, text=status))
     for name, part in ready["parts"].items():
-        yield Finding(
-            name, ok=part["state"] in ("ready", "off"), detail=" ".join(filter(None, (part["state"], part["detail"])))
-        )
+        yield Finding(name, ok=part["state"] in ("ready", "off"), detail=_state(at, part))
+
+
+def _state(at: Terminal, part: dict[str, Any]) -> str:
+    """State of a part of the server, and what it says of it in the language it was asked in."""
+    state = translated(part["state"], at.words.language)
+    return at.words("with_detail", text=state, detail=part["detail"]) if part["detail"] else state
+
+
+def _label(at: Terminal, check: str) -> str:
+    """The name of a check; a server of another version may have parts that have no words here."""
+    key = f"check_{check}"
+    return at.words(key) if key in WORDS else check
 
 
 def _disk(at: Terminal) -> Finding:
@@ -65,4 +79,6 @@ def _disk(at: Terminal) -> Finding:
     while not folder.exists():
         folder = folder.parent
     free = shutil.disk_usage(folder).free // 1_000_000
-    return Finding("disk", ok=free >= at.settings.min_free_disk_mb, detail=f"{free} MB free in {folder}")
+    return Finding(
+        "disk", ok=free >= at.settings.min_free_disk_mb, detail=at.words("disk_free", free=free, folder=folder)
+    )

@@ -33,7 +33,8 @@ def ingest_paths(at: Terminal, paths: list[Path], base_name: str | None, *, as_j
         at.print_json({"documents": results})
     for result in results:
         if result["error"] and not as_json:
-            at.err.print(Text(f"{result['file']}: {result['error']['message']}", style="red"))
+            line = at.words("line", name=result["file"], text=result["error"]["message"])
+            at.err.print(Text(line, style="red"), soft_wrap=True)
     return 0 if all(result["state"] == "ready" for result in results) else 1
 
 
@@ -85,7 +86,7 @@ def _follow(at: Terminal, client: Client, bars: Progress, path: Path, task: Task
         bars.update(task, **_bar(at, job))
     note = at.words("failed") if job["state"] == "failed" else f"{job['pages_total']} {at.words('pages')}"
     if not outcome["created"]:
-        note += f", {at.words('duplicate')}"
+        note = at.words("with_detail", text=note, detail=at.words("duplicate"))
     bars.update(task, total=1, completed=1, note=note)
     return {"file": str(path), "state": job["state"], "document_id": job["document_id"], "error": job["error"]}
 

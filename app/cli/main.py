@@ -6,11 +6,13 @@ Exit codes: 0 done, 1 failed, 2 used wrongly, 3 the manuals have no answer, 4 no
 from __future__ import annotations
 
 import json
+import logging
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
+import structlog
 import typer
 from pydantic import ValidationError
 from rich.console import Console
@@ -19,7 +21,8 @@ from app import __version__
 from app.cli.client import Client, ServerError
 from app.cli.words import Words, spoken_language
 from app.errors import Denied, ManualqaError, ServerNotRunning
-from app.settings import Settings, load_settings
+from app.settings import Settings, language_setting, load_settings
+from app.validation import fault, faults
 
 FAILED, USAGE, NO_ANSWER, NO_SERVER, KEY_REFUSED = 1, 2, 3, 4, 5
 
@@ -55,7 +58,7 @@ class Terminal:
 def terminal() -> Terminal:
     """The terminal of this process."""
     settings = load_settings()
-    return Terminal(settings, Words(spoken_language(settings)), Console(), Console(stderr=True))
+    return Terminal(settings, Words(spoken_language(settings.language)), Console(), Console(stderr=True))
 
 
 @cli.command()
@@ -178,7 +181,7 @@ def keys_list(json_: JsonFlag = False) -> None:
         at.print_json(found)
         return
     for key in found["keys"]:
-        state = "revoked" if key["revoked_at"] else "active"
+        state = at.words("key_revoked" if key["revoked_at"] else "key_active")
         at.out.print(f"{key['id']}  {key['role']:8} {state:8} {key['name']}", markup=False)
 
 
@@ -223,18 +226,27 @@ def version() -> None:
 
 def main() -> NoReturn:
     """Runs the command line; every error of ours becomes one sentence and an exit code."""
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))  # a server sets its own
     try:
         cli(prog_name="manualqa", standalone_mode=True)
     except ManualqaError as error:
         at = terminal()
-        at.err.print(error.message(at.words.language), style="red", markup=False, highlight=False)
+        at.err.print(error.message(at.words.language), style="red", markup=False, highlight=False, soft_wrap=True)
         sys.exit(_exit_code(error))
     except ValidationError as error:
-        first = error.errors()[0]
-        name = ".".join(str(part) for part in first["loc"])
-        sys.stderr.write(f"MQA_{name.upper()}: {first['msg']}\n")
+        sys.stderr.write(_bad_setting(error) + "\n")
         sys.exit(USAGE)
     sys.exit(0)
+
+
+def _bad_setting(error: ValidationError) -> str:
+    """The sentence on settings that cannot be used, of which that of the language may be one."""
+    words = Words(spoken_language(language_setting()))
+    wrong = [
+        (f"MQA_{'.'.join(str(part) for part in found['loc']).upper()}", fault(found, words.language))
+        for found in error.errors(include_url=False, include_input=False)
+    ]
+    return words("bad_setting", reason=faults(wrong, words.language))
 
 
 def _exit_code(error: ManualqaError) -> int:

@@ -25,8 +25,13 @@ def wanted(at: Terminal) -> list[str]:
 def _progress(at: Terminal) -> AbstractContextManager[Progress]:
     """Bars in a terminal, a line now and then in a log."""
     if at.err.is_terminal:
-        return BarProgress(at.err)
-    return nullcontext(LineProgress(lambda line: at.err.print(line, markup=False, highlight=False)))
+        return BarProgress(at.err, at.words.language)
+    return nullcontext(
+        LineProgress(
+            lambda line: at.err.print(line, markup=False, highlight=False, soft_wrap=True),
+            language=at.words.language,
+        )
+    )
 
 
 def list_models(at: Terminal, *, as_json: bool) -> None:
@@ -41,7 +46,7 @@ def list_models(at: Terminal, *, as_json: bool) -> None:
     for row in rows:
         chosen = "*" if row.name in wanted(at) else ""
         state = at.words(row.state.value)
-        table.add_row(row.name + chosen, row.kind, f"{row.size / 1e6:,.0f}", state, row.licence)
+        table.add_row(row.name + chosen, at.words(row.kind), f"{row.size / 1e6:,.0f}", state, row.licence)
     at.out.print(table)
 
 

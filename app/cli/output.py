@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from rich.console import Console, Group
+from rich.padding import Padding
 from rich.panel import Panel
-from rich.table import Table
 from rich.text import Text
 
 from app.cli.words import Words
@@ -20,7 +20,9 @@ def print_answer(console: Console, answer: Json, rejected: list[Json], words: Wo
     if answer["refused"]:
         console.print(Panel(Text(answer["text"]), title=words("refused"), border_style="yellow"))
         if rejected:
-            console.print(_nearest(rejected, words))
+            console.print(Text(words("nearest"), style="bold"))
+            for hit in rejected:
+                _print_hit(console, hit, words)
         return
     numbers: dict[tuple[str, int, str], int] = {}
     body = Text()
@@ -32,41 +34,37 @@ def print_answer(console: Console, answer: Json, rejected: list[Json], words: Wo
     body.rstrip()
     title = words("extractive") if answer["mode"] == "extractive" else words("answer")
     console.print(Panel(Group(body), title=title, border_style="green"))
-    sources = Table(show_header=False, box=None, padding=(0, 1), title=words("sources"), title_justify="left")
     by_identity = {_identity(citation): citation for citation in answer["citations"]}
+    console.print(Text(words("sources"), style="bold"))
     for identity, number in numbers.items():
         citation = by_identity.get(identity)
         if citation is not None:
-            sources.add_row(Text(f"[{number}]", style="cyan"), Text(_place(citation, words)), _quote(citation["quote"]))
-    console.print(sources)
+            console.print(Text(f"[{number}] ", style="cyan").append(_place(citation, words), style="bold"))
+            console.print(Padding(_quote(citation["quote"]), (0, 0, 0, 4)))
 
 
 def print_hits(console: Console, result: Json, words: Words) -> None:
-    """Hits with the scores that put them there."""
-    table = Table(box=None, padding=(0, 1))
-    for column in ("#", "cosine", "bm25", "bm25 #", "vector #", words("sources"), ""):
-        table.add_column(column)
+    """Hits with the scores that put them there, two lines each; those below the threshold come last."""
     for hit in result["hits"] + result["rejected"]:
-        scores, chunk = hit["scores"], hit["chunk"]
-        place = {"document_name": hit["document_name"], "page": chunk["page_start"]}
-        table.add_row(
-            str(scores["rank"]),
-            f"{scores['cosine']:.3f}" + ("" if scores["passed"] else f" < {result['threshold']:.2f}"),
-            "" if scores["bm25"] is None else f"{scores['bm25']:.1f}",
-            str(scores["bm25_rank"] or ""),
-            str(scores["vector_rank"] or ""),
-            Text(_place(place, words)),
-            _quote(chunk["text"]),
-        )
-    console.print(table)
+        _print_hit(console, hit, words, _reasons(hit["scores"], result["threshold"], words))
 
 
-def _nearest(rejected: list[Json], words: Words) -> Table:
-    table = Table(show_header=False, box=None, padding=(0, 1), title=words("nearest"), title_justify="left")
-    for hit in rejected:
-        place = {"document_name": hit["document_name"], "page": hit["chunk"]["page_start"]}
-        table.add_row(Text(_place(place, words)), _quote(hit["chunk"]["text"]))
-    return table
+def _reasons(scores: Json, threshold: float, words: Words) -> str:
+    below = "" if scores["passed"] else f" < {threshold:.2f}"
+    parts = [f"{words('cosine')} {scores['cosine']:.3f}{below}"]
+    if scores["bm25"] is not None:
+        parts.append(f"{words('bm25')} {scores['bm25']:.1f} (#{scores['bm25_rank']})")
+    if scores["vector_rank"] is not None:
+        parts.append(f"{words('vector_rank')}{scores['vector_rank']}")
+    return f"#{scores['rank']}  {'  '.join(parts)}"
+
+
+def _print_hit(console: Console, hit: Json, words: Words, reasons: str = "") -> None:
+    place = {"document_name": hit["document_name"], "page": hit["chunk"]["page_start"]}
+    line = Text(_place(place, words), style="bold")
+    line.append(f"  {reasons}", style="cyan not bold")
+    console.print(line)
+    console.print(Padding(_quote(hit["chunk"]["text"]), (0, 0, 0, 4)))
 
 
 def _identity(citation: Json) -> tuple[str, int, str]:
@@ -74,8 +72,7 @@ def _identity(citation: Json) -> tuple[str, int, str]:
 
 
 def _place(citation: Json, words: Words) -> str:
-    gap = "" if words.language == "zh" else " "
-    return f"{citation['document_name']}, {words('page')}{gap}{citation['page']}{words('page_after')}"
+    return words("place", name=citation["document_name"], page=citation["page"])
 
 
 def _quote(text: str) -> Text:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 Json = dict[str, Any]
 NO_ANSWER = 3
+NEAREST_SHOWN = 3
 
 
 def find_base(at: Terminal, client: Client, name: str | None) -> Json:
@@ -57,7 +58,7 @@ def _watch(at: Terminal, client: Client, path: str, question: str) -> tuple[Json
         for event, data in client.events(path, {"question": question, "stream": True}):
             match event:
                 case "sources":
-                    rejected = data["rejected"] or data["hits"][:3]
+                    rejected = data["hits"][:NEAREST_SHOWN] or data["rejected"]
                     written = Text("...", style="dim")
                 case "token":
                     written.append(data["text"])

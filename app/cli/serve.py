@@ -23,6 +23,7 @@ from app.catalogue.keys import Role, new_secret
 from app.cli.client import Client
 from app.cli.words import Words
 from app.errors import AddressUnusable, ManualqaError, PortInUse
+from app.phrases import translated
 from app.settings import Settings, go_offline, share_cores
 from app.wiring import Services, build_services, check_weights
 
@@ -131,8 +132,9 @@ class _Guide:
                 if self._sample is not None:
                     self._load(client, self._sample)
         except (ManualqaError, OSError, ValueError) as error:
-            text = error.message(self._words.language) if isinstance(error, ManualqaError) else str(error)
-            self._console.print(text, style="red", markup=False)
+            language = self._words.language
+            text = error.message(language) if isinstance(error, ManualqaError) else translated(str(error), language)
+            self._console.print(text, style="red", markup=False, soft_wrap=True)
 
     def _wait(self, client: Client) -> None:
         while (state := client.ready())["status"] == "starting" or state["parts"]["model"]["state"] == "starting":
@@ -157,4 +159,4 @@ class _Guide:
             )
 
     def _say(self, key: str, **params: object) -> None:
-        self._console.print(self._words(key, **params), markup=False, highlight=False)
+        self._console.print(self._words(key, **params), markup=False, highlight=False, soft_wrap=True)

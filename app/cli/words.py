@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import locale
+from typing import Literal
 
-from app.settings import Settings
 from app.types import Language
 
 WORDS: dict[str, tuple[str, str]] = {
@@ -18,8 +18,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "failed": ("failed", "失败"),
     "duplicate": ("already in the knowledge base", "知识库中已有"),
     "pages": ("pages", "页"),
-    "page": ("p.", "第"),
-    "page_after": ("", " 页"),
+    "place": ("{name}, p. {page}", "{name}，第 {page} 页"),
     "sources": ("Sources", "出处"),
     "refused": ("No answer in the manuals", "手册中没有答案"),
     "nearest": ("Nearest passages", "最接近的段落"),
@@ -63,6 +62,22 @@ WORDS: dict[str, tuple[str, str]] = {
     "created_base": ("Created the knowledge base {name}.", "已创建知识库 {name}。"),
     "revoked": ("Revoked {id}.", "已吊销 {id}。"),
     "deleted": ("Deleted {name}.", "已删除 {name}。"),
+    "check_weights": ("weights", "模型权重"),
+    "check_disk": ("disk", "磁盘"),
+    "check_server": ("server", "服务器"),
+    "check_catalogue": ("catalogue", "目录数据库"),
+    "check_embedder": ("embedding model", "嵌入模型"),
+    "check_model": ("language model", "语言模型"),
+    "line": ("{name}: {text}", "{name}：{text}"),
+    "with_detail": ("{text} ({detail})", "{text}（{detail}）"),
+    "disk_free": ("{free} MB free in {folder}", "{folder} 剩余 {free} MB"),
+    "key_active": ("active", "有效"),
+    "key_revoked": ("revoked", "已吊销"),
+    "llm": ("language model", "语言模型"),
+    "embedder": ("embedding model", "嵌入模型"),
+    "cosine": ("cosine", "余弦相似度"),
+    "bm25": ("BM25", "BM25"),
+    "vector_rank": ("vector #", "向量名次"),
     "bad_setting": ("The setting cannot be used: {reason}", "设置无效：{reason}"),
 }
 
@@ -78,9 +93,9 @@ class Words:
         return (chinese if self.language == "zh" else english).format(**params)
 
 
-def spoken_language(settings: Settings) -> Language:
-    """The language of the settings, or else of the machine."""
-    if settings.language != "auto":
-        return settings.language
+def spoken_language(chosen: Literal["auto", "zh", "en"]) -> Language:
+    """The language of the setting, or else of the machine."""
+    if chosen != "auto":
+        return chosen
     name = locale.getlocale(locale.LC_CTYPE)[0] or ""
     return "zh" if name.lower().startswith(("zh", "chinese")) else "en"

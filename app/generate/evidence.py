@@ -58,14 +58,14 @@ def evidence_of(passages: Iterable[Passage]) -> list[Evidence]:
 
 
 class Weights:
-    """How telling a token is among these sentences: one that stands in all of them says next to nothing."""
+    """How telling a token is among these sentences: one that stands in all of them says little."""
 
     def __init__(self, evidence: Sequence[Evidence]) -> None:
         self._count = len(evidence)
         self._frequency = Counter(token for item in evidence for token in item.tokens)
 
     def of(self, token: str) -> float:
-        return math.log(1 + (self._count + 0.5) / (self._frequency[token] + 0.5))
+        return math.log(1 + self._count / max(1, self._frequency[token]))
 
     def share(self, wanted: Collection[str], there: Collection[str]) -> float:
         """The share (0..1) of `wanted`, by weight, that is in `there`; 0 where nothing is wanted."""

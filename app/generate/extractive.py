@@ -16,7 +16,7 @@ from app.types import Sentence
 
 log = structlog.get_logger(__name__)
 
-LEAST_SHARE = 0.4
+LEAST_SHARE = 0.35
 """Share of the question's telling words that the best sentence and its surroundings must hold."""
 
 LEAST_COSINE = 0.86

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import asdict, dataclass
@@ -12,16 +13,20 @@ import httpx
 import structlog
 
 from app.errors import ModelBusy, ModelUnavailable
-from app.ports import Message, ModelStatus, Usage
+from app.ports import Message, ModelStatus, Odds, Usage
 
 if TYPE_CHECKING:
     from openai import AsyncOpenAI, AsyncStream
     from openai.types.chat import ChatCompletionChunk, ChatCompletionMessageParam
+    from openai.types.chat.chat_completion_chunk import Choice
 
 log = structlog.get_logger(__name__)
 
 _CONNECT_SECONDS = 5.0
 _CHECK_SECONDS = 3.0
+_ALTERNATIVES = 8
+_ODDS_TOKENS = 12
+"""`Odds` are passed on for that many tokens: what is looked for stands at the beginning."""
 
 
 class Endpoint(Protocol):
@@ -66,7 +71,7 @@ class OpenAICompatibleModel:
     def name(self) -> str:
         return self._name
 
-    async def stream(self, messages: Sequence[Message], max_tokens: int) -> AsyncGenerator[str | Usage]:
+    async def stream(self, messages: Sequence[Message], max_tokens: int) -> AsyncGenerator[str | Odds | Usage]:
         """Pieces of text, then at most one `Usage`; raises `ModelUnavailable` or `ModelBusy`."""
         loop = asyncio.get_running_loop()
         started = loop.time()
@@ -87,7 +92,7 @@ class OpenAICompatibleModel:
         if not pieces:
             raise ModelUnavailable(reason="it wrote nothing")
 
-    async def _events(self, messages: Sequence[Message], max_tokens: int) -> AsyncGenerator[str | Usage]:
+    async def _events(self, messages: Sequence[Message], max_tokens: int) -> AsyncGenerator[str | Odds | Usage]:
         """The server's stream in our types, its errors in ours; ends only after a proper end of the completion."""
         import openai  # noqa: PLC0415 - takes half a second to import
 
@@ -100,22 +105,18 @@ class OpenAICompatibleModel:
                 max_tokens=max_tokens,
                 stream=True,
                 stream_options={"include_usage": True},
+                logprobs=True,
+                top_logprobs=_ALTERNATIVES,
             )
             async with stream, aclosing(_texts(stream)) as texts:
                 async for item in texts:
                     yield item
         except openai.RateLimitError as error:
             raise ModelBusy(detail=str(error)) from error
-        except openai.APITimeoutError as error:
-            raise ModelUnavailable(reason="too slow", detail=str(error)) from error
-        except openai.APIConnectionError as error:
-            raise ModelUnavailable(reason="no connection", detail=repr(error.__cause__ or error)) from error
-        except openai.APIStatusError as error:
-            if error.status_code == 503:
-                raise ModelBusy(detail=str(error)) from error
-            raise ModelUnavailable(reason=f"HTTP {error.status_code}", detail=str(error)) from error
         except (openai.OpenAIError, httpx.HTTPError, ValueError, TypeError, AttributeError) as error:
-            raise ModelUnavailable(reason="its reply broke off or is not understood", detail=repr(error)) from error
+            if isinstance(error, openai.APIStatusError) and error.status_code == 503:
+                raise ModelBusy(detail=str(error)) from error
+            raise ModelUnavailable(reason=_reason(error), detail=repr(error.__cause__ or error)) from error
 
     async def status(self) -> ModelStatus:
         """What the endpoint knows of itself, else whether `/models` answers."""
@@ -126,8 +127,10 @@ class OpenAICompatibleModel:
 
         try:
             await self._client().with_options(timeout=_CHECK_SECONDS).models.list()
-        except (openai.OpenAIError, httpx.HTTPError, ValueError, ModelUnavailable) as error:
-            return ModelStatus("down", self._name, type(error).__name__)
+        except ModelUnavailable as error:
+            return ModelStatus("down", self._name, str(error.params["reason"]))
+        except (openai.OpenAIError, httpx.HTTPError, ValueError) as error:
+            return ModelStatus("down", self._name, _reason(error))
         return ModelStatus("ready", self._name)
 
     async def close(self) -> None:
@@ -150,13 +153,32 @@ class OpenAICompatibleModel:
         return self._clients[place]
 
 
-async def _texts(stream: AsyncStream[ChatCompletionChunk]) -> AsyncGenerator[str | Usage]:
+def _reason(error: Exception) -> str:
+    """The phrase for a failure of the endpoint."""
+    import openai  # noqa: PLC0415 - takes half a second to import
+
+    match error:
+        case openai.APITimeoutError():
+            return "too slow"
+        case openai.APIConnectionError():
+            return "no connection"
+        case openai.APIStatusError():
+            return f"HTTP {error.status_code}"
+        case _:
+            return "its reply broke off or is not understood"
+
+
+async def _texts(stream: AsyncStream[ChatCompletionChunk]) -> AsyncGenerator[str | Odds | Usage]:
     finished = False
     usage: Usage | None = None
+    told = 0
     async for chunk in stream:
         if chunk.usage is not None:
             usage = Usage(chunk.usage.prompt_tokens, chunk.usage.completion_tokens)
         for choice in chunk.choices:
+            if choice.delta.content and told < _ODDS_TOKENS and (odds := _odds(choice)):
+                told += 1
+                yield odds
             if choice.delta.content:
                 yield choice.delta.content
             finished = finished or choice.finish_reason is not None
@@ -164,3 +186,10 @@ async def _texts(stream: AsyncStream[ChatCompletionChunk]) -> AsyncGenerator[str
         raise ModelUnavailable(reason="its reply broke off")
     if usage is not None:
         yield usage
+
+
+def _odds(choice: Choice) -> Odds | None:
+    """The odds of the choice's first token; None where the server does not tell them."""
+    if choice.logprobs is None or not choice.logprobs.content:
+        return None
+    return Odds(tuple((other.token, math.exp(other.logprob)) for other in choice.logprobs.content[0].top_logprobs))

@@ -6,6 +6,7 @@ import re
 from typing import get_args
 
 from app.generate.prompt import ANSWER_MARK, NO_QUOTE, QUOTE_MARK, REFUSAL
+from app.ports import Odds
 from app.text.sentences import split_sentences
 from app.types import Language
 
@@ -47,11 +48,18 @@ class Reply:
         self.written = ""
         self._shown = 0
         self._clear = False
+        self.doubt = 0.0
+        """The probability that the model gave to "no quote" when it began its quote; 0 where nobody told."""
 
     @property
     def quote(self) -> str:
         """The words of the passages that the model started from; empty where it gave none."""
         return self._split()[0] or ""
+
+    @property
+    def gave_no_quote(self) -> bool:
+        """Whether it said outright that there is nothing to quote."""
+        return self._no_quote(self.quote)
 
     @property
     def answer(self) -> str:
@@ -61,19 +69,25 @@ class Reply:
 
     @property
     def refused(self) -> bool:
-        """Whether the model says that the passages do not answer; an answer that takes itself back is none."""
+        """Whether the model says that the passages do not answer; an answer that takes itself back is none.
+
+        An answer behind "no quote" counts: small models write it where they know the answer but not the sentence.
+        """
         quote, answer = self._split()
         if answer is None:
-            return True if quote is None else self._no_quote(quote)
-        if quote is not None and self._no_quote(quote):
-            return True
+            return quote is None or self._no_quote(quote)
         return not answer.strip() or any(_plain(sentence) in _REFUSALS for sentence in split_sentences(answer))
+
+    @property
+    def begun(self) -> bool:
+        """Whether the answer proper has begun."""
+        return self._split()[1] is not None
 
     @property
     def surely_refused(self) -> bool:
         """Whether it is settled, before the end of the reply, that it refuses."""
         quote, answer = self._split()
-        return answer is not None and quote is not None and self._no_quote(quote)
+        return bool(quote and self._no_quote(quote) and answer and _plain(answer) in _REFUSALS)
 
     def read(self, piece: str) -> str:
         """The text that may be shown now, often empty."""
@@ -83,10 +97,15 @@ class Reply:
             return ""
         if not self._clear:
             beginning = _plain(answer)
-            if self.surely_refused or any(r.startswith(beginning) or beginning.startswith(r) for r in _REFUSALS):
+            if any(r.startswith(beginning) or beginning.startswith(r) for r in _REFUSALS):
                 return ""
             self._clear = True
         return self._rest(answer)
+
+    def weigh(self, odds: Odds) -> None:
+        """Take note of the odds of the token to come."""
+        if _QUOTE.fullmatch(self.written.rstrip()):
+            self.doubt = sum(p for token, p in odds.tokens if _plain(token) in _NO_QUOTES)
 
     def end(self) -> str:
         """What was held back and may be shown after all, as the reply is complete."""

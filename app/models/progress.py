@@ -19,6 +19,9 @@ from rich.progress import (
 )
 from rich.progress import Progress as RichBars
 
+from app.phrases import translated
+from app.types import Language
+
 
 class Progress(Protocol):
     """Is told of each step of a pull.
@@ -47,7 +50,8 @@ class SilentProgress:
 class BarProgress:
     """One bar a step on a terminal; used as a context manager."""
 
-    def __init__(self, console: Console | None = None) -> None:
+    def __init__(self, console: Console | None = None, language: Language = "en") -> None:
+        self._language: Language = language
         self._bars = RichBars(
             TextColumn("{task.description}", markup=False),
             BarColumn(bar_width=None),
@@ -70,21 +74,22 @@ class BarProgress:
         self._bars.stop()
 
     def begin(self, label: str, total_bytes: int) -> None:
-        self._task = self._bars.add_task(label, total=total_bytes)
+        self._task = self._bars.add_task(translated(label, self._language), total=total_bytes)
 
     def advance(self, done_bytes: int) -> None:
         if self._task is not None:
             self._bars.update(self._task, completed=done_bytes)
 
     def note(self, text: str) -> None:
-        self._bars.console.print(text, markup=False, highlight=False)
+        self._bars.console.print(translated(text, self._language), markup=False, highlight=False)
 
 
 class LineProgress:
     """A line every few seconds, for logs and pipes."""
 
-    def __init__(self, write: Callable[[str], None], every_seconds: float = 10.0) -> None:
+    def __init__(self, write: Callable[[str], None], every_seconds: float = 10.0, language: Language = "en") -> None:
         self._write = write
+        self._language: Language = language
         self._every = every_seconds
         self._label, self._total = "", 0
         self._start, self._start_bytes = time.monotonic(), 0
@@ -106,10 +111,10 @@ class LineProgress:
         speed = max(done_bytes - self._start_bytes, 0) / max(now - self._start, 1e-3)
         left = f"{(self._total - done_bytes) / speed:.0f} s left" if speed > 0 else "time left unknown"
         share = 100 * done_bytes / max(self._total, 1)
-        self._write(
+        self.note(
             f"{self._label}: {share:.0f}%, {done_bytes / 1e6:.0f} of {self._total / 1e6:.0f} MB, "
             f"{speed / 1e6:.1f} MB/s, {left}"
         )
 
     def note(self, text: str) -> None:
-        self._write(text)
+        self._write(translated(text, self._language))

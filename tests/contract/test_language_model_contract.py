@@ -10,7 +10,7 @@ import pytest
 
 from app.errors import ModelBusy, ModelUnavailable, Unavailable
 from app.generate.llm import FixedEndpoint, OpenAICompatibleModel
-from app.ports import LanguageModel, Message, Usage
+from app.ports import LanguageModel, Message, Odds, Usage
 from tests.fixtures.scripted_model import Fault, ScriptedModel, scripted_model
 
 QUESTION = [Message("system", "Be brief."), Message("user", "问题：E3?")]
@@ -30,7 +30,7 @@ async def collect(model: LanguageModel, messages: Sequence[Message] = QUESTION) 
             if isinstance(item, str):
                 assert not usages, "text after the usage"
                 texts.append(item)
-            else:
+            elif isinstance(item, Usage):
                 usages.append(item)
     finally:
         await model.close()
@@ -43,6 +43,22 @@ def test_yields_the_text_in_order_and_one_usage_last() -> None:
     assert text == "E3：壶盖未合上。 The lid is open."
     assert len(usages) == 1
     assert usages[0].completion_tokens > 0
+
+
+def test_odds_come_before_the_piece_they_are_about() -> None:
+    async def items(server: ScriptedModel) -> list[str | Odds | Usage]:
+        model = a_model(server.base_url)
+        found = [item async for item in model.stream(QUESTION, 50)]
+        await model.close()
+        return found
+
+    with scripted_model(["A", "B", "C"]) as server:
+        server.odds = {1: {"B": 0.75, "none": 0.25}}
+        first, odds, second, third, usage = asyncio.run(items(server))
+    assert (first, second, third) == ("A", "B", "C")
+    assert isinstance(odds, Odds)
+    assert isinstance(usage, Usage)
+    assert [(token, round(p, 6)) for token, p in odds.tokens] == [("B", 0.75), ("none", 0.25)]
 
 
 def test_sends_the_messages_at_temperature_zero_with_its_key() -> None:
@@ -111,7 +127,7 @@ def test_silence_midway_ends_after_the_total_limit_and_what_came_was_yielded() -
 
 
 def test_closing_the_iterator_ends_the_upstream_request() -> None:
-    async def take_one(server: ScriptedModel) -> str | Usage:
+    async def take_one(server: ScriptedModel) -> str | Odds | Usage:
         model = a_model(server.base_url)
         stream = model.stream(QUESTION, 50)
         first = await anext(stream)

@@ -8,6 +8,7 @@ import pytest
 from fastapi import FastAPI
 
 from app.api import documents, health, keys, knowledge_bases, questions
+from app.generate.llm import FixedEndpoint, OpenAICompatibleModel
 from tests.fixtures.pdfs import a_pdf, a_pdf_of_images
 from tests.unit.api.conftest import Api
 
@@ -140,3 +141,27 @@ def test_a_crash_is_a_problem_without_a_traceback(api: Api, monkeypatch: pytest.
         api.client._transport.raise_server_exceptions = True  # type: ignore[attr-defined]
     problem(response, 500, "manualqa_error")
     assert "secret" not in response.text
+
+
+def test_what_is_wrong_with_a_request_is_told_in_chinese(api: Api) -> None:
+    sent = {"name": "", "threshold": 2, "admin": True}
+    body = problem(api.client.post("/v1/knowledge-bases", json=sent, headers=ZH), 422, "invalid_input")
+    assert body["errors"] == [
+        {"field": "body.name", "reason": "至少须有 1 个字符"},
+        {"field": "body.threshold", "reason": "不得大于 1"},
+        {"field": "body.admin", "reason": "没有这个字段"},
+    ]
+    assert (
+        body["title"] == "请求无效：body.name：至少须有 1 个字符；body.threshold：不得大于 1；body.admin：没有这个字段"
+    )
+    batch = {"questions": ["a"] * 51}
+    path = f"/v1/knowledge-bases/{api.base('batch limit')}/ask-batch"
+    many = problem(api.client.post(path, json=batch, headers=ZH), 422, "invalid_input")
+    assert "共 51 个问题" in many["title"]
+
+
+def test_readiness_says_why_a_part_is_away_in_chinese(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    away = OpenAICompatibleModel("away", FixedEndpoint("http://127.0.0.1:1/v1"), first_token_seconds=1, total_seconds=1)
+    monkeypatch.setattr(api.services, "_model", away)
+    assert api.client.get("/readyz", headers=ZH).json()["parts"]["model"]["detail"] == "无法连接"
+    assert api.client.get("/readyz").json()["parts"]["model"]["detail"] == "no connection"

@@ -64,14 +64,14 @@ def test_starts_in_the_background_and_stops(tmp_path: Path) -> None:
     with running(a_config(tmp_path)) as local:
         assert local.status().state == "starting"
         assert wait_for(lambda: local.status().state == "ready")
-        assert local.base_url is not None
-        pid = local.pid
-        assert pid is not None
-        sent = httpx.get(local.base_url.removesuffix("/v1") + "/health").text
+        url, pid = local.base_url, local.pid
+        assert url is not None
+        sent = httpx.get(url.removesuffix("/v1") + "/health").text
         assert sent == local.api_key
         assert local.api_key not in Path(f"/proc/{pid}/cmdline").read_text()
     assert local.status() == ModelStatus("off", "test-model")
-    assert (local.base_url, local.pid) == (None, None)
+    assert local.base_url is None
+    assert local.pid is None
     assert not Path(f"/proc/{pid}").exists()
     assert "child output" in (tmp_path / "logs" / "model.log").read_text()
 

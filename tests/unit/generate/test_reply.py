@@ -6,6 +6,7 @@ import pytest
 
 from app.generate.prompt import REFUSAL
 from app.generate.reply import Reply
+from app.ports import Odds
 
 
 def read(text: str, size: int = 3) -> tuple[Reply, str]:
@@ -41,9 +42,7 @@ def test_tells_quote_from_answer_and_shows_the_answer_alone(text: str, quote: st
     [
         *REFUSAL.values(),
         "Quote: none\nAnswer: Not stated in the manuals.",
-        "Quote: none\nAnswer: It has 3 buttons.",
         "原文：无\n回答：手册中没有说明。",
-        "原文：无。\n回答：功耗是 3 W。",
         "Quote: none",
         "Quote: Power 2200 W\nAnswer: Not stated in the manuals.",
         "手册未说明",
@@ -60,8 +59,26 @@ def test_a_refusal_is_settled_before_its_end() -> None:
     reply = Reply()
     reply.read("Quote: none\n")
     assert not reply.surely_refused
-    reply.read("Answer: No")
+    reply.read("Answer: Not stated in the manuals")
     assert reply.surely_refused
+
+
+def test_an_answer_behind_no_quote_is_left_to_the_check() -> None:
+    reply, shown = read("原文：无\n回答：update")
+    assert (reply.refused, reply.gave_no_quote, reply.answer, shown) == (False, True, "update", "update")
+
+
+def test_the_doubt_is_the_odds_of_no_quote_where_the_quote_begins() -> None:
+    reply = Reply()
+    assert reply.doubt == 0
+    for odds, piece in (
+        ({"none": 0.9}, "Quote:"),
+        ({" the": 0.6, " none": 0.25, " None": 0.05}, " the"),
+        ({"none": 0.8}, " lid"),
+    ):
+        reply.weigh(Odds(tuple(odds.items())))
+        reply.read(piece)
+    assert reply.doubt == pytest.approx(0.3)
 
 
 def test_an_answer_streams_on_once_it_differs_from_the_refusal() -> None:

