@@ -90,8 +90,8 @@ class Answerer:
         reply = draft.reply
         draft.model = self._model.name
         messages = grounded_messages(draft.question, passages, draft.language)
-        stream = self._model.stream(messages, self._limits.max_answer_tokens)
-        async with aclosing(stream) as pieces:
+        weighed = False
+        async with aclosing(self._model.stream(messages, self._limits.max_answer_tokens)) as pieces:
             async for piece in pieces:
                 if isinstance(piece, Usage):
                     draft.usage = piece
@@ -99,12 +99,15 @@ class Answerer:
                 if isinstance(piece, Odds):
                     reply.weigh(piece)
                     continue
-                if draft.first_token_at is None:
-                    draft.first_token_at = draft.elapsed()
                 shown = reply.read(piece)
-                if reply.surely_refused or (reply.begun and self._doubtful(draft, passages)):
+                if reply.begun and not weighed:
+                    weighed = True
+                    if self._doubtful(draft, passages):
+                        return
+                if reply.surely_refused:
                     return
                 if shown:
+                    draft.first_token_at = draft.first_token_at or draft.elapsed()
                     yield shown
         if rest := reply.end():
             yield rest
@@ -118,14 +121,22 @@ class Answerer:
         )
         if not grounding.citations:
             return draft.refused(RefusalReason.NOT_GROUNDED, withheld=grounding.withheld)
+        cited = {citation.document_id for citation in grounding.citations}
+        if self._doubtful(draft, [p for p in passages if p.best.chunk.document_id in cited]):
+            return draft.refused(RefusalReason.NOT_IN_MANUALS)
         return draft.generated(grounding)
 
     def _doubtful(self, draft: _Draft, passages: Sequence[Passage]) -> bool:
-        """Whether the model quoted, but came too near to not quoting; see `AnswerLimits`."""
-        if draft.reply.gave_no_quote or draft.reply.doubt <= self._limits.most_doubt_strange:
+        """Whether the model came too near to not quoting for an answer from these passages; see `AnswerLimits`.
+
+        An answer behind "no quote" stands where the passages speak of all that the question names: small models write
+        it where they know the answer but not the sentence.
+        """
+        if draft.reply.doubt <= self._limits.most_doubt_strange:
             return False
-        strange = missing_names(draft.question, passages, draft.language)
-        return bool(strange) or draft.reply.doubt > self._limits.most_doubt
+        if missing_names(draft.question, passages, draft.language):
+            return True
+        return draft.reply.doubt > self._limits.most_doubt and not draft.reply.gave_no_quote
 
     async def _extracted(self, draft: _Draft, passages: Sequence[Passage], why: str) -> Answer:
         sentences = await to_thread.run_sync(extract, draft.question, passages, self._embedder)

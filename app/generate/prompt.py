@@ -71,12 +71,13 @@ _Example = tuple[str, str | None, str]
 
 _EXAMPLES: dict[Language, tuple[_Example, ...]] = {
     "en": (
+        ("How do I connect the kettle to my Wi-Fi network?", None, REFUSAL["en"]),
         (
             "How long must the descaler stay in the kettle?",
             "boil, wait 15 minutes and rinse twice",
             "15 minutes after boiling.",
         ),
-        ("How do I connect the kettle to my Wi-Fi network?", None, REFUSAL["en"]),
+        ("Until when are spare parts for the T2 sold?", None, REFUSAL["en"]),
         (
             "How do I load new firmware?",
             "connect the base to a computer with the USB cable and press MODE for 5 seconds",
@@ -84,11 +85,11 @@ _EXAMPLES: dict[Language, tuple[_Example, ...]] = {
         ),
         ("How much power does it draw in standby?", None, REFUSAL["en"]),
         ("What does E3 mean?", "Error E3: the lid is open.", "E3 means that the lid is open."),
-        ("Until when are spare parts for the T2 sold?", None, REFUSAL["en"]),
     ),
     "zh": (
-        ("除垢剂要在壶里停留多久？", "煮沸，等待 15 分钟，再冲洗两遍", "煮沸后停留 15 分钟。"),
         ("怎样把水壶连接到 Wi-Fi 网络？", None, REFUSAL["zh"]),
+        ("除垢剂要在壶里停留多久？", "煮沸，等待 15 分钟，再冲洗两遍", "煮沸后停留 15 分钟。"),
+        ("T2 的备件会供应到哪一年？", None, REFUSAL["zh"]),
         (
             "怎样升级固件？",
             "用 USB 线把底座连接到电脑，再按住 MODE 键 5 秒",
@@ -96,9 +97,9 @@ _EXAMPLES: dict[Language, tuple[_Example, ...]] = {
         ),
         ("待机时的功耗是多少？", None, REFUSAL["zh"]),
         ("E3 是什么意思？", "故障 E3：壶盖未合上。", "E3 表示壶盖未合上。"),
-        ("T2 的备件会供应到哪一年？", None, REFUSAL["zh"]),
     ),
 }
+"""The last one is answered: with a refusal at the end the model refuses every sixth question that it could answer."""
 
 _QUESTION: dict[Language, str] = {"en": "Question: ", "zh": "问题："}
 _FORGED = re.compile(r"<(?=\s*[|/]|\s*passage)|(?<=\|)>", re.IGNORECASE)
