@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import sys
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -90,4 +91,5 @@ def _show(name: str, work: Path, rows: list[dict[str, Any]], more: dict[str, Any
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that the benchmark's server is stopped too
     cli(prog_name="python -m eval")
