@@ -36,14 +36,13 @@ from app.generate.answer import Answerer, AnswerLimits
 from app.generate.engine import EngineConfig, LocalEngine
 from app.generate.events import AnswerEvent, DoneEvent
 from app.generate.llm import FixedEndpoint, OpenAICompatibleModel
-from app.generate.prompt import constant_messages
 from app.ingest.files import FileStore
 from app.ingest.jobs import JobEngine
 from app.ingest.library import Library
 from app.ingest.media import parser_for
 from app.ingest.pipeline import Pipeline, Stores
 from app.models.store import ModelStore
-from app.ports import Embedder, LanguageModel, Message, ParseLimits, VectorStore
+from app.ports import Embedder, LanguageModel, ParseLimits, VectorStore
 from app.retrieve.embed import SentenceTransformerEmbedder
 from app.retrieve.embed_remote import RemoteEmbedder
 from app.retrieve.keyword import TantivyKeywordIndex
@@ -166,11 +165,8 @@ class Services:
         while (await self._model.status()).state != "ready":  # noqa: ASYNC110 - another process gets ready
             await anyio.sleep(WARM_UP_POLL_SECONDS)
         for language in get_args(Language):
-            prompt = [*constant_messages(language), Message("user", "-")]
             try:
-                async with aclosing(self._model.stream(prompt, max_tokens=1)) as pieces:
-                    async for _ in pieces:
-                        pass
+                await self._answerer.warm(language)
             except Unavailable as error:
                 log.warning("warm_up_failed", detail=error.detail)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import unicodedata
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -93,8 +94,9 @@ def _page_text(path: Path, page: int) -> str:
 
 
 def _bare(text: str) -> str:
-    """Text without blanks and without the soft breaks that a PDF puts into words."""
-    return "".join(character for character in text if not character.isspace() and character.isprintable())
+    """Text as it is compared: no blanks, no hyphens (a PDF breaks words with them), ligatures as letters."""
+    folded = unicodedata.normalize("NFKC", text)
+    return "".join(c for c in folded if not c.isspace() and c.isprintable() and c not in "-\u00ad\u2010")
 
 
 def _rows(outcomes: list[Outcome]) -> list[dict[str, Any]]:

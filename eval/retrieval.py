@@ -21,7 +21,7 @@ def measure(data: Path, work: Path, sets: Sequence[str]) -> list[dict[str, Any]]
         base = filled_base(server.client, "manuals", sorted((data / "pdf").glob("*.pdf")))
         for name in sets:
             questions = [q for q in read_questions(data / "sets" / name / "qa.jsonl") if q.answerable and q.pages()]
-            ranks = {question.id: _rank(server.client, base, question) for question in questions}
+            ranks = {question.id: rank_of(server.client, base, question) for question in questions}
             for language in sorted({question.lang for question in questions}):
                 own = [ranks[question.id] for question in questions if question.lang == language]
                 rows.append(_row(name, language, own))
@@ -29,7 +29,8 @@ def measure(data: Path, work: Path, sets: Sequence[str]) -> list[dict[str, Any]]
     return rows
 
 
-def _rank(client: Client, base: str, question: LabelledQuestion) -> int | None:
+def rank_of(client: Client, base: str, question: LabelledQuestion) -> int | None:
+    """1-based rank of the first right page among the distinct pages of the hits, or None."""
     body = {"question": question.question, "limit": HITS, "threshold": -1.0}
     hits = client.post(f"/v1/knowledge-bases/{base}/search", body)["hits"]
     return first_hit([page for hit in hits for page in pages_of(hit)], question.pages())

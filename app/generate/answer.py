@@ -15,11 +15,11 @@ from app.generate.context import Passage, select_passages
 from app.generate.events import AnswerEvent, DoneEvent, SourcesEvent, TokenEvent
 from app.generate.extractive import extract
 from app.generate.grounding import Grounding, GroundingRules, ground
-from app.generate.prompt import grounded_messages
+from app.generate.prompt import constant_messages, grounded_messages
 from app.generate.reply import Reply
 from app.generate.terms import missing_names
 from app.generate.wording import refusal_text
-from app.ports import Embedder, LanguageModel, Odds, Usage
+from app.ports import Embedder, LanguageModel, Message, Odds, Usage
 from app.types import Answer, Language, RefusalReason, SearchResult, Timings
 
 log = structlog.get_logger(__name__)
@@ -48,6 +48,16 @@ class Answerer:
         self._model = model
         self._embedder = embedder
         self._limits = limits
+
+    async def warm(self, language: Language) -> None:
+        """Have the server read the constant part of the prompt, so that the first question need not wait for it.
+
+        Raises `ModelUnavailable` or `ModelBusy`; nothing is lost then but the head start.
+        """
+        prompt = [*constant_messages(language), Message("user", "-")]
+        async with aclosing(self._model.stream(prompt, 1)) as pieces:
+            async for _ in pieces:
+                pass
 
     async def answer(
         self, question: str, language: Language, result: SearchResult, *, has_documents: bool = True

@@ -30,6 +30,9 @@ _MOST_EMBEDDED = 8
 _WORTH_A_QUOTE = 0.25
 """Share of a sentence's words that another quote must add."""
 
+_RELATED = 0.2
+"""Share of the words of sentence and question in and around a quote that only brings a number."""
+
 _SHORT_QUOTE = 30
 
 
@@ -39,12 +42,14 @@ class GroundingRules:
 
     `coverage`: least share of a sentence's telling words in its quotes. `cosine`: from there on a sentence in other
     words, or in another language, counts as the same statement. `relevance`: least share of the question's telling
-    words in and around the quotes (and in the answer), below which a true sentence answers something else.
+    words in and around the quotes (and in the answer), below which a true sentence answers something else. `echo`:
+    share of the question's telling words from which on an answer without any other word is only the question again.
     """
 
     coverage: float = 0.5
     cosine: float = 0.86
     relevance: float = 0.25
+    echo: float = 0.6
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +78,8 @@ def ground(
     """
     check = _Check(question, passages, quoted, embedder, rules or GroundingRules())
     sentences = [check.sentence(text) for text in split_sentences(answer)]
-    if not check.is_relevant():
-        reason = "the cited text is about something else"
+    reason = check.fault_of_all(sentences)
+    if reason is not None:
         sentences = [replace(s, grounded=False, reason=s.reason or reason) for s in sentences]
     citations = dict.fromkeys(c for sentence in sentences if sentence.grounded for c in sentence.citations)
     return Grounding(tuple(sentences), tuple(citations))
@@ -153,10 +158,16 @@ class _Check:
             there = frozenset().union(*(quote.tokens for quote in quotes))
             covered = self._weights.share(tokens, there)
             gain = self._weights.share(tokens, there | candidate.tokens) - covered
-            if len(still) < len(missing) or (covered < self._rules.coverage and gain >= _WORTH_A_QUOTE):
+            brings = len(still) < len(missing) and self._related(tokens, candidate)
+            if brings or (covered < self._rules.coverage and gain >= _WORTH_A_QUOTE):
                 quotes.append(candidate)
                 missing = still
         return quotes
+
+    def _related(self, tokens: Sequence[str], candidate: Evidence) -> bool:
+        """Whether a sentence that has a missing number speaks of the matter, so that any 8 does not carry every 8."""
+        wanted = {*tokens, *self._asked}
+        return self._weights.share(wanted, widened(candidate, 1, 1).tokens) >= _RELATED
 
     def _nearest(self, said: str, ranked: Sequence[Evidence]) -> Evidence | None:
         """The evidence that means the same by the embedder, if any is near enough."""
@@ -172,7 +183,21 @@ class _Check:
         best = int(np.argmax(near))
         return candidates[best] if near[best] >= self._rules.cosine else None
 
-    def is_relevant(self) -> bool:
+    def fault_of_all(self, sentences: Sequence[Sentence]) -> str | None:
+        """What is wrong with sentences that are true one by one; None where nothing is."""
+        if not self._is_relevant():
+            return "the cited text is about something else"
+        return "it only repeats the question" if self._is_echo(sentences) else None
+
+    def _is_echo(self, sentences: Sequence[Sentence]) -> bool:
+        """Whether the answer says most of the question again and nothing else; "yes" and "no" are something else."""
+        shown = [sentence.text for sentence in sentences if sentence.grounded]
+        if any(_VERDICT.match(text) for text in shown):
+            return False
+        said = {token for text in shown for token in query_tokens(_LIST_MARK.sub("", text))}
+        return said <= set(self._asked) and self._weights.share(self._asked, said) >= self._rules.echo
+
+    def _is_relevant(self) -> bool:
         """Whether enough of the question is in and around the quotes; words cannot tell where languages differ."""
         if any(
             detect_language(self._question) != detect_language(q.text) for _, quotes in self._carried for q in quotes

@@ -99,7 +99,7 @@ _EXAMPLES: dict[Language, tuple[_Example, ...]] = {
         ("E3 是什么意思？", "故障 E3：壶盖未合上。", "E3 表示壶盖未合上。"),
     ),
 }
-"""The last one is answered: with a refusal at the end the model refuses every sixth question that it could answer."""
+"""The last one is answered, so that the prompt does not end on a refusal."""
 
 _QUESTION: dict[Language, str] = {"en": "Question: ", "zh": "问题："}
 _FORGED = re.compile(r"<(?=\s*[|/]|\s*passage)|(?<=\|)>", re.IGNORECASE)

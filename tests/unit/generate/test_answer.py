@@ -149,6 +149,23 @@ def test_where_the_model_fails_and_nothing_fits_it_refuses() -> None:
     assert answer.degraded
 
 
+def test_warming_sends_what_every_question_begins_with() -> None:
+    async def run(server: ScriptedModel) -> None:
+        model = OpenAICompatibleModel(
+            "scripted", FixedEndpoint(server.base_url), first_token_seconds=5, total_seconds=10
+        )
+        answerer = Answerer(model, None, AnswerLimits(context_tokens=500, max_answer_tokens=100))
+        await answerer.warm("en")
+        await answerer.answer(QUESTION, "en", a_result(CARE))
+        await model.close()
+
+    with scripted_model("Wait 15 minutes.") as server:
+        asyncio.run(run(server))
+    warm, asked = (request["messages"] for request in server.requests)
+    assert asked[: len(warm)] == warm
+    assert len(asked) == len(warm) + 1
+
+
 def test_lines_of_a_list_keep_their_breaks() -> None:
     reply = "Quote: Fill the kettle\nAnswer: - Fill the kettle.\n- Add the descaler.\n- Boil it."
     with scripted_model(reply) as server:

@@ -114,3 +114,15 @@ def test_a_yes_needs_a_passage_with_the_questions_own_words() -> None:
 def test_without_passages_nothing_is_grounded() -> None:
     result = ground("What is E3?", "The lid is open.", ())
     assert result.withheld == ("The lid is open.",)
+
+
+def test_the_question_again_is_no_answer_but_one_of_its_choices_is() -> None:
+    asked = "Which low-bandwidth uses is the eco boiling mode suited for?"
+    text = "The eco boiling mode is suited for low-bandwidth uses such as LoRa."
+    echo = check(asked, "The eco boiling mode is suited for low-bandwidth uses.", text)
+    assert [sentence.reason for sentence in echo.sentences] == ["it only repeats the question"]
+    assert echo.citations == ()
+    assert check(asked, "For low-bandwidth uses such as LoRa.", text).citations
+    choice = "The lid lamp is green while the kettle boils."
+    assert check("Is the lid lamp red or green while the kettle boils?", "Green.", choice).citations
+    assert check("Is the lid lamp green while the kettle boils?", "Yes, the lid lamp is green.", choice).citations
