@@ -41,9 +41,11 @@ format: $(STAMP) ## Format the code and fix what can be fixed
 bench: bench-ingest bench-retrieval bench-answers bench-start ## Measure everything on the real manuals (about 40 minutes on two cores)
 
 bench-ingest: $(STAMP) ## Measure parsing and whole ingest, pages per second and peak memory
+	@$(BIN)/manualqa models pull multilingual-e5-small
 	@$(BIN)/python -m eval ingest
 
 bench-retrieval: $(STAMP) ## Measure hit@1, hit@5 and MRR@10 on the labelled questions
+	@$(BIN)/manualqa models pull multilingual-e5-small
 	@$(BIN)/python -m eval retrieval
 
 bench-answers: $(STAMP) ## Measure answers and refusals of the default model on a seeded sample

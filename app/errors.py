@@ -11,7 +11,7 @@
     |                           IngestFailed
     |- Unavailable (503)        ModelUnavailable, ModelBusy (429), EmbedderUnavailable, IndexUnavailable, DiskFull (507),
     |                           NotReady
-    `- SetupError               DataFolderLocked, PortInUse, AddressUnusable, WeightsMissing, WeightsCorrupt, UnknownModel, ExtraMissing,
+    `- SetupError               DataFolderLocked, DataFolderUnusable, PortInUse, AddressUnusable, WeightsMissing, WeightsCorrupt, UnknownModel, ExtraMissing,
                                 ServerNotRunning, MigrationFailed
 
 Text in braces is filled from the keyword arguments, which may be phrases of `app/phrases.py`; `detail` goes to the log and never to a user.
@@ -318,6 +318,12 @@ class DataFolderLocked(SetupError):
     """The data folder {folder} is in use by another manualqa ({owner}). Stop that one, or choose another folder with MQA_DATA_DIR."""
 
     zh = "数据文件夹 {folder} 正被另一个 manualqa 使用（{owner}）。请先停止它，或用 MQA_DATA_DIR 选择其他文件夹。"
+
+
+class DataFolderUnusable(SetupError):
+    """The data folder {folder} cannot be used: {reason}. Choose a folder that this user may write to with MQA_DATA_DIR."""
+
+    zh = "数据文件夹 {folder} 无法使用：{reason}。请用 MQA_DATA_DIR 选择当前用户可写入的文件夹。"
 
 
 class PortInUse(SetupError):

@@ -108,7 +108,7 @@ class Settings(BaseSettings):
     llm_total_seconds: float = Field(180.0, gt=0, description="Longest time of one answer.")
     max_answer_tokens: int = Field(300, ge=16, le=4096, description="Longest answer; manual answers are short.")
     context_tokens: int = Field(
-        500, ge=200, description="Passages' share of the prompt; each token costs 1/55 s on two cores."
+        700, ge=200, description="Passages' share of the prompt; each token costs 1/55 s on two cores."
     )
 
     # Questions.

@@ -132,7 +132,6 @@ class Services:
         if self._engine is not None:
             self._engine.start()
         threading.Thread(target=self._load_embedder, name="embedder", daemon=True).start()
-        self._jobs.start()
 
     async def stop(self) -> None:
         """Ends the worker after its step, then the model server; the next start takes up what was not finished."""
@@ -146,7 +145,7 @@ class Services:
         self._database.dispose()
 
     def _load_embedder(self) -> None:
-        """Tries until it works: an endpoint may come up later than this server."""
+        """Tries until it works, since an endpoint may come up later than this server; then the worker can start."""
         while not self._stopping.is_set():
             try:
                 self._embedder.embed_queries(["warm up"])
@@ -156,6 +155,7 @@ class Services:
                 self._stopping.wait(EMBEDDER_RETRY_SECONDS)
             else:
                 self._embedder_state = PartState("ready", required=True)
+                self._jobs.start()
                 return
 
     async def warm_up_model(self) -> None:

@@ -13,7 +13,7 @@ from app.api.deps import LanguageDep, ServicesDep, editor, reader
 from app.api.problems import reason
 from app.api.schemas import ChunkList, ChunkOut, DocumentList, DocumentOut, JobList, JobOut, Uploaded
 from app.catalogue.records import Document, Job
-from app.errors import InvalidRequest
+from app.errors import DocumentNotFound, InvalidRequest
 from app.ingest.files import StoredFile
 from app.ingest.media import display_name
 from app.types import Chunk, DocumentState, Language
@@ -118,8 +118,11 @@ def download_file(knowledge_base_id: str, document_id: str, services: ServicesDe
     """The original bytes, always as an attachment and never as something a browser would run."""
     services.bases.get(knowledge_base_id)
     document = services.documents.get(knowledge_base_id, document_id)
+    path = services.files.path(document.sha256)
+    if not path.is_file():  # deleted since the line before
+        raise DocumentNotFound(ref=document_id)
     return FileResponse(
-        services.files.path(document.sha256),
+        path,
         filename=document.name,
         media_type="application/octet-stream",
         headers={"X-Content-Type-Options": "nosniff", "Content-Security-Policy": "sandbox"},

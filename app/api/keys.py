@@ -6,6 +6,7 @@ from fastapi import APIRouter
 
 from app.api.deps import ServicesDep, admin
 from app.api.schemas import KeyIn, KeyList, KeyOut, NewKeyOut
+from app.catalogue.knowledge_bases import checked_name
 
 router = APIRouter(prefix="/v1/keys", tags=["keys"], dependencies=[admin])
 
@@ -13,7 +14,7 @@ router = APIRouter(prefix="/v1/keys", tags=["keys"], dependencies=[admin])
 @router.post("", status_code=201)
 def create_key(body: KeyIn, services: ServicesDep) -> NewKeyOut:
     """Make a key; its secret is in this response and nowhere else."""
-    key, secret = services.keys.create(body.name, body.role)
+    key, secret = services.keys.create(checked_name(body.name), body.role)
     return NewKeyOut(**KeyOut.model_validate(key).model_dump(), secret=secret)
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Sequence
 from contextlib import aclosing
 from dataclasses import asdict
+from typing import TypeVar
 
+import anyio
 from anyio import to_thread
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Request, Response
 from fastapi.responses import StreamingResponse
 from fastapi.sse import format_sse_event
 from pydantic import BaseModel
@@ -38,6 +40,8 @@ from app.wiring import Question, Services
 router = APIRouter(prefix="/v1/knowledge-bases/{knowledge_base_id}", tags=["questions"], dependencies=[reader])
 
 EVENT_STREAM = "text/event-stream"
+GONE = 499  # nobody reads it; it is what logs show for a client that left
+T = TypeVar("T")
 
 
 class TokenOut(BaseModel):
@@ -66,7 +70,7 @@ _stream_docs = {
 @router.post("/ask", response_model=AnswerOut, responses=_stream_docs)  # type: ignore[arg-type]
 async def ask(
     knowledge_base_id: str, body: AskIn, request: Request, services: ServicesDep, language: LanguageDep
-) -> AnswerOut | StreamingResponse:
+) -> AnswerOut | Response:
     """Answer a question from the manuals alone, every sentence with the page and the words that carry it.
 
     Where the manuals do not say, `refused` is true and `reason` says why. Where the model is away, the answer is made
@@ -79,7 +83,24 @@ async def ask(
     if body.stream or EVENT_STREAM in request.headers.get("accept", ""):
         headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
         return StreamingResponse(_events(services, question, language), media_type=EVENT_STREAM, headers=headers)
-    return answer_out(await services.ask(question))
+    answer = await _while_connected(request, services.ask(question))
+    return Response(status_code=GONE) if answer is None else answer_out(answer)
+
+
+async def _while_connected(request: Request, work: Awaitable[T]) -> T | None:
+    """The result of `work`; None where the client left first, which ends the work and the model's request with it."""
+    result: T | None = None
+    async with anyio.create_task_group() as group:
+
+        async def watch() -> None:
+            while (await request.receive())["type"] != "http.disconnect":
+                pass
+            group.cancel_scope.cancel()
+
+        group.start_soon(watch)
+        result = await work
+        group.cancel_scope.cancel()
+    return result
 
 
 async def _events(services: Services, question: Question, language: Language) -> AsyncIterator[bytes]:
@@ -105,22 +126,30 @@ def _sse(event: str, data: BaseModel) -> bytes:
     return format_sse_event(event=event, data_str=data.model_dump_json())
 
 
-@router.post("/ask-batch")
-async def ask_batch(knowledge_base_id: str, body: BatchIn, services: ServicesDep, language: LanguageDep) -> BatchOut:
+@router.post("/ask-batch", response_model=BatchOut)
+async def ask_batch(
+    knowledge_base_id: str, body: BatchIn, request: Request, services: ServicesDep, language: LanguageDep
+) -> BatchOut | Response:
     """Answer several questions; one that fails does not keep the others from their answers."""
     limit = services.settings.max_batch_questions
     if len(body.questions) > limit:
         count = len(body.questions)
         raise InvalidInput(reason=f"{count} questions are more than the {limit} allowed (MQA_MAX_BATCH_QUESTIONS)")
     await to_thread.run_sync(services.bases.get, knowledge_base_id)
+    questions = [Question(knowledge_base_id, text, language=body.language) for text in body.questions]
+    items = await _while_connected(request, _batch(services, questions, language))
+    return Response(status_code=GONE) if items is None else BatchOut(items=items)
+
+
+async def _batch(services: Services, questions: Sequence[Question], language: Language) -> list[BatchItem]:
     items = []
-    for text in body.questions:
+    for question in questions:
         try:
-            answer = await services.ask(Question(knowledge_base_id, text, language=body.language))
-            items.append(BatchItem(question=text, answer=answer_out(answer)))
+            answer = await services.ask(question)
+            items.append(BatchItem(question=question.text, answer=answer_out(answer)))
         except ManualqaError as error:
-            items.append(BatchItem(question=text, error=reason(error.code(), error.params, language)))
-    return BatchOut(items=items)
+            items.append(BatchItem(question=question.text, error=reason(error.code(), error.params, language)))
+    return items
 
 
 def search_out(result: SearchResult) -> SearchOut:

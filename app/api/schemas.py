@@ -5,7 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic_core import PydanticCustomError
 
 from app.catalogue.keys import Role
 from app.types import AnswerMode, DocumentState, Language, RefusalReason, Stage
@@ -32,13 +33,29 @@ AnswerLanguage = Annotated[
 ]
 
 
-class KnowledgeBaseIn(Shape):
+class Body(Shape):
+    """Base of request bodies: nothing is converted, "3" is no number."""
+
+    model_config = ConfigDict(strict=True)
+
+
+def _whole(text: str) -> str:
+    """Half a surrogate pair is no character: nothing could store or send it."""
+    if any("\ud800" <= character <= "\udfff" for character in text):
+        raise PydanticCustomError("string_unicode", "Input should be a valid string without lone surrogates")
+    return text
+
+
+QuestionText = Annotated[str, AfterValidator(_whole)]
+
+
+class KnowledgeBaseIn(Body):
     name: Name
     threshold: Threshold = None
     language: AnswerLanguage = None
 
 
-class KnowledgeBaseChange(Shape):
+class KnowledgeBaseChange(Body):
     """Fields that are left out stay as they are; null takes the default again."""
 
     name: Name | None = None
@@ -139,8 +156,8 @@ class ChunkList(Shape):
     chunks: list[ChunkOut]
 
 
-class SearchIn(Shape):
-    question: str = Field(examples=["What does error E-04 mean?"])
+class SearchIn(Body):
+    question: QuestionText = Field(examples=["What does error E-04 mean?"])
     limit: int | None = Field(None, ge=1, le=50)
     threshold: Threshold = None
 
@@ -171,16 +188,18 @@ class SearchOut(Shape):
     seconds: float
 
 
-class AskIn(Shape):
-    question: str = Field(examples=["How often must the water filter be changed?", "错误代码 E-04 是什么意思？"])
+class AskIn(Body):
+    question: QuestionText = Field(
+        examples=["How often must the water filter be changed?", "错误代码 E-04 是什么意思？"]
+    )
     language: AnswerLanguage = None
     limit: int | None = Field(None, ge=1, le=50)
     threshold: Threshold = None
     stream: bool = Field(False, description="Send server-sent events: `sources`, then `token`s, then `done`.")
 
 
-class BatchIn(Shape):
-    questions: list[str] = Field(min_length=1)
+class BatchIn(Body):
+    questions: list[QuestionText] = Field(min_length=1)
     language: AnswerLanguage = None
 
 
@@ -234,9 +253,9 @@ class BatchOut(Shape):
     items: list[BatchItem]
 
 
-class KeyIn(Shape):
+class KeyIn(Body):
     name: Name
-    role: Role = Role.READER
+    role: Annotated[Role, Field(strict=False)] = Role.READER
 
 
 class KeyOut(Shape):

@@ -158,6 +158,13 @@ class Documents:
             if not moved.rowcount:  # type: ignore[attr-defined]
                 raise DocumentNotFound(ref=document_id)
 
+    def new_job(self, document_id: str) -> str:
+        """A further job for a document whose last one broke off; returns its id."""
+        job_id = f"job-{secrets.token_hex(8)}"
+        with self._sessions.begin() as session:
+            session.add(JobRow(id=job_id, document_id=document_id, stage=Stage.WAITING))
+        return job_id
+
     # --- deleting -------------------------------------------------------------------------------------------------
 
     def hide(self, knowledge_base_id: str, document_id: str) -> None:

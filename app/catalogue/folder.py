@@ -9,7 +9,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from app.errors import DataFolderLocked
+from app.errors import DataFolderLocked, DataFolderUnusable
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,13 +34,15 @@ class DataFolder:
 
         The lock is the kernel's, so it ends with the process however that dies.
         """
-        self.path.mkdir(parents=True, exist_ok=True, mode=0o700)
         try:
+            self.path.mkdir(parents=True, exist_ok=True, mode=0o700)
             self._lock.acquire(timeout=0)
         except Timeout as error:
             note = self.note()
             owner = f"process {note.pid}, {note.url}" if note else "?"
             raise DataFolderLocked(folder=self.path, owner=owner) from error
+        except OSError as error:
+            raise DataFolderUnusable(repr(error), folder=self.path, reason=str(error.strerror)) from error
 
     def release(self) -> None:
         """Gives the folder back and removes the note."""

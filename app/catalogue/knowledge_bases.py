@@ -78,7 +78,7 @@ class KnowledgeBases:
             session.execute(
                 update(KnowledgeBaseRow)
                 .where(KnowledgeBaseRow.id == knowledge_base_id)
-                .values(deleting=True, name=f"deleted:{knowledge_base_id}")
+                .values(deleting=True, name=f"deleted:{secrets.token_hex(16)}")
             )
             mine = DocumentRow.knowledge_base_id == knowledge_base_id
             session.execute(update(DocumentRow).where(mine).values(state=DocumentState.DELETING))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Any, BinaryIO, Self
 import httpx
 
 from app.catalogue.folder import DataFolder
-from app.errors import ManualqaError, ServerNotRunning
+from app.errors import KeyInvalid, ManualqaError, ServerNotRunning
 from app.settings import Settings
 from app.types import Language
 
@@ -36,6 +37,8 @@ class Client:
     def __init__(self, url: str, key: str | None, language: Language, timeout_seconds: float = 300.0) -> None:
         headers: dict[str, str] = {"Accept-Language": language}
         if key:
+            if not key.isascii():
+                raise KeyInvalid
             headers["Authorization"] = f"Bearer {key}"
         self.url = url
         self._http = httpx.Client(base_url=url, headers=headers, timeout=timeout_seconds, trust_env=False)
@@ -83,7 +86,7 @@ class Client:
             return self._answer(
                 "POST",
                 f"/v1/knowledge-bases/{knowledge_base_id}/documents",
-                params={"name": path.name},
+                params={"name": os.fsencode(path.name).decode("utf-8", "replace")},
                 content=_pieces(file, sent),
                 headers={"Content-Length": str(path.stat().st_size), "Content-Type": "application/octet-stream"},
             )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -70,7 +71,9 @@ def _bars(at: Terminal) -> Progress:
 
 
 def _send(at: Terminal, client: Client, bars: Progress, base: Json, path: Path) -> tuple[TaskID, Json]:
-    task = bars.add_task(path.name, total=path.stat().st_size or 1, note=at.words("uploading"))
+    task = bars.add_task(
+        os.fsencode(path.name).decode("utf-8", "replace"), total=path.stat().st_size or 1, note=at.words("uploading")
+    )
     try:
         return task, client.upload(base["id"], path, lambda count: bars.advance(task, count))
     except ServerError as error:

@@ -63,7 +63,9 @@ def terminal() -> Terminal:
 
 @cli.command()
 def serve(
-    port: Annotated[int | None, typer.Option(help="Port; 0 takes a free one. · 端口；0 表示任选空闲端口。")] = None,
+    port: Annotated[
+        int | None, typer.Option(min=0, max=65535, help="Port; 0 takes a free one. · 端口；0 表示任选空闲端口。")
+    ] = None,
     host: Annotated[str | None, typer.Option(help="Address to listen on. · 监听地址。")] = None,
     sample: Annotated[
         Path | None, typer.Option(help="Folder of sample manuals to load and ask. · 载入示例手册的文件夹。")

@@ -37,14 +37,15 @@ def run_server(settings: Settings, words: Words, console: Console, sample: Path 
     started = time.monotonic()
     go_offline()
     share_cores()
-    configure_logging(settings)
     folder = DataFolder(settings.data_dir)
     folder.acquire()
     try:
+        configure_logging(settings)
         check_weights(settings)
         listener = _listen(settings)
         host, port = listener.getsockname()[:2]
-        note = RunNote(pid=os.getpid(), url=f"http://{host}:{port}", token=new_secret())
+        shown = f"[{host}]" if ":" in host else host
+        note = RunNote(pid=os.getpid(), url=f"http://{shown}:{port}", token=new_secret())
         services = build_services(settings, run_token=note.token)
         _show_first_key(services, words, console)
         folder.announce(note)
@@ -137,7 +138,12 @@ class _Guide:
             self._console.print(text, style="red", markup=False, soft_wrap=True)
 
     def _wait(self, client: Client) -> None:
+        told: set[str] = set()
         while (state := client.ready())["status"] == "starting" or state["parts"]["model"]["state"] == "starting":
+            for name, part in state["parts"].items():
+                if part["state"] == "down" and name not in told:
+                    told.add(name)
+                    self._console.print(f"{name}: {part['detail'] or part['state']}", style="red", markup=False)
             time.sleep(0.1)
         seconds = time.monotonic() - self._started
         self._say("ready_in", url=self._note.url, seconds=seconds)

@@ -40,7 +40,9 @@ class Library:
     def delete(self, knowledge_base_id: str) -> None:
         """Nothing of it answers any more when this returns; raises `KnowledgeBaseNotFound`."""
         index_id = self.stores.bases.get(knowledge_base_id).index_id
-        for document_id in self.stores.bases.hide(knowledge_base_id):
+        with self.stores.files.exclusive():  # an upload that is being kept goes first, and is hidden with the rest
+            hidden = self.stores.bases.hide(knowledge_base_id)
+        for document_id in hidden:
             self.jobs.enqueue_purge(document_id)
         self.jobs.enqueue_purge_base(knowledge_base_id, index_id)
 
@@ -76,5 +78,6 @@ class Library:
     def remove(self, knowledge_base_id: str, document_ids: Iterable[str]) -> None:
         """The documents answer no more when this returns; raises `DocumentNotFound`."""
         for document_id in document_ids:
-            self.stores.documents.hide(knowledge_base_id, document_id)
+            with self.stores.files.exclusive():
+                self.stores.documents.hide(knowledge_base_id, document_id)
             self.jobs.enqueue_purge(document_id)

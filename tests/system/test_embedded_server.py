@@ -181,13 +181,14 @@ def test_a_dead_model_server_means_extracts_until_it_is_back(server: Server, sam
     assert ask(server.client, sample, "What does the error E-05 mean?")["mode"] != "extractive"
 
 
-def test_a_terminated_server_drains_and_a_killed_one_goes_on_where_it_was(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("stop", "code"), [(signal.SIGKILL, -signal.SIGKILL), (signal.SIGTERM, 0)])
+def test_a_stopped_server_goes_on_where_it_was(tmp_path: Path, stop: signal.Signals, code: int) -> None:
     folder = tmp_path / "data"
     with running_server(folder) as first:
         base = first.client.post("/v1/knowledge-bases", {"name": "sample"})["id"]
         job = first.client.upload(base, EXAMPLES / "manuals" / EN, lambda _: None)["job"]
-        os.kill(first.process.pid, signal.SIGKILL)
-        first.process.wait(10)
+        os.kill(first.process.pid, stop)
+        assert first.process.wait(30) == code
     with running_server(folder) as second:
         last = list(second.client.job_states(job["id"]))[-1]
         assert (last["state"], last["error"]) == ("ready", None)

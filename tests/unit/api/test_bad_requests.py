@@ -165,3 +165,19 @@ def test_readiness_says_why_a_part_is_away_in_chinese(api: Api, monkeypatch: pyt
     monkeypatch.setattr(api.services, "_model", away)
     assert api.client.get("/readyz", headers=ZH).json()["parts"]["model"]["detail"] == "无法连接"
     assert api.client.get("/readyz").json()["parts"]["model"]["detail"] == "no connection"
+
+
+def test_bodies_are_strict_and_whole(api: Api, kettle: str) -> None:
+    for field, value in (("limit", "3"), ("threshold", "0.5"), ("limit", 3.5)):
+        body = {"question": "E-04", field: value}
+        problem(api.client.post(f"/v1/knowledge-bases/{kettle}/search", json=body), 422, "invalid_input")
+    broken = b'{"question": "E-04 \\ud800"}'
+    sent = {"Content-Type": "application/json"}
+    for path in ("search", "ask"):
+        response = api.client.post(f"/v1/knowledge-bases/{kettle}/{path}", content=broken, headers=sent)
+        problem(response, 422, "invalid_input")
+
+
+def test_the_description_is_for_holders_of_a_key(api: Api) -> None:
+    problem(api.client.get("/openapi.json", headers={"Authorization": ""}), 401, "key_missing")
+    assert "/v1/jobs" in api.client.get("/openapi.json").json()["paths"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import socket
 import threading
 import time
@@ -11,6 +12,7 @@ import pytest
 import uvicorn
 
 from app.api.app import create_app
+from tests.fixtures.scripted_model import Fault
 from tests.unit.api.conftest import Api
 
 
@@ -48,3 +50,24 @@ def test_an_upload_that_breaks_off_leaves_nothing(api: Api, address: tuple[str, 
         time.sleep(0.01)
     assert sorted(folder.rglob("*")) == before
     assert api.client.get(f"/v1/knowledge-bases/{base}/documents").json()["documents"] == []
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_client_that_leaves_ends_the_models_request(
+    api: Api, kettle: str, address: tuple[str, int], stream: bool
+) -> None:
+    api.model_says("E-04 means that the water tank is empty.", Fault.STALL_MIDWAY)
+    api.model.gone.clear()
+    before = len(api.model.requests)
+    body = json.dumps({"question": "What does E-04 mean?", "stream": stream})
+    request = (
+        f"POST /v1/knowledge-bases/{kettle}/ask HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+        f"Authorization: Bearer {api.secret}\r\nContent-Length: {len(body)}\r\n\r\n{body}"
+    )
+    with socket.create_connection(address) as connection:
+        connection.sendall(request.encode())
+        deadline = time.monotonic() + 10
+        while len(api.model.requests) == before and time.monotonic() < deadline:
+            time.sleep(0.01)
+    assert len(api.model.requests) == before + 1
+    assert api.model.gone.wait(3)
