@@ -25,6 +25,10 @@ _LIST_MARK = re.compile(r"^\s*(?:[-–—•●*·]\s*|\(?\d{1,2}[.)、](?!\d)\s
 _VERDICT = re.compile(
     r"^(?:yes|no|是的?|不是|可以|不可以|能|不能|支持|不支持|会|不会)[,，.。;；!！]?\s*", re.IGNORECASE
 )
+_CODE = re.compile(r"(?<![a-z0-9])([a-z]{1,4})[-\u2010\u2011 ]?(\d{1,4})(?![a-z0-9])")
+_ROW_CHARACTERS = 160
+"""How far before a sentence the code of its table row is looked for."""
+
 _MOST_QUOTES = 3
 _MOST_EMBEDDED = 8
 _WORTH_A_QUOTE = 0.25
@@ -40,8 +44,8 @@ _SHORT_QUOTE = 30
 class GroundingRules:
     """Where "is said there" begins.
 
-    `coverage`: least share of a sentence's telling words in its quotes. `cosine`: from there on a sentence in other
-    words, or in another language, counts as the same statement. `relevance`: least share of the question's telling
+    `coverage`: least share of a sentence's telling words in its quotes. `cosine`: from there on a sentence in
+    another language counts as the same statement. `relevance`: least share of the question's telling
     words in and around the quotes (and in the answer), below which a true sentence answers something else. `echo`:
     share of the question's telling words from which on an answer without any other word is only the question again.
     """
@@ -99,7 +103,8 @@ class _Check:
         self._question = question
         self._quoted = query_tokens(quoted) if quoted else []
         self._asked = query_tokens(question)
-        self._evidence = evidence_of(passages)
+        codes = set(_codes(question))
+        self._evidence = [item for item in evidence_of(passages) if not _is_about_another(codes, item)]
         self._weights = Weights(self._evidence)
         self._embedder = embedder
         self._rules = rules
@@ -170,10 +175,14 @@ class _Check:
         return self._weights.share(wanted, widened(candidate, 1, 1).tokens) >= _RELATED
 
     def _nearest(self, said: str, ranked: Sequence[Evidence]) -> Evidence | None:
-        """The evidence that means the same by the embedder, if any is near enough."""
-        if self._embedder is None:
+        """The evidence in another language that means the same by the embedder, if any is near enough.
+
+        In one language a statement shares words with its proof; vectors would take the next row of a table for it.
+        """
+        language = detect_language(said)
+        candidates = [item for item in ranked if detect_language(item.text) != language][:_MOST_EMBEDDED]
+        if self._embedder is None or not candidates:
             return None
-        candidates = list(ranked[:_MOST_EMBEDDED])
         try:
             vector = self._embedder.embed_queries([said])[0]
             near = self._embedder.embed_passages([c.text for c in candidates]) @ vector
@@ -208,6 +217,24 @@ class _Check:
             text = " ".join(part for quote in quotes for part in (widened(quote, 2, 1).text, quote.around))
             there.update(tokens, query_tokens(text))
         return self._weights.share(self._asked, there) >= self._rules.relevance
+
+
+def _codes(text: str) -> list[tuple[str, str]]:
+    """Codes of a family, such as E-04, PV2 or S11, in order, as (letters, number)."""
+    return [(letters, number.lstrip("0")) for letters, number in _CODE.findall(normalised(text))]
+
+
+def _is_about_another(asked: set[tuple[str, str]], evidence: Evidence) -> bool:
+    """Whether a sentence is about a sibling of a code that is asked for: E-05 for E-04, the next row of the table.
+
+    It is about the codes that it names itself, and otherwise about the last one shortly before it.
+    """
+    families = {letters for letters, _ in asked}
+    text = evidence.hit.chunk.text
+    own = [code for code in _codes(text[evidence.start : evidence.end]) if code[0] in families]
+    before = _codes(text[max(0, evidence.start - _ROW_CHARACTERS) : evidence.start])
+    named = own or [code for code in before if code[0] in families][-1:]
+    return bool(named) and not asked.intersection(named)
 
 
 def _words(said: str, facts: Sequence[Quantity]) -> list[str]:

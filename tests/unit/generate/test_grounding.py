@@ -126,3 +126,12 @@ def test_the_question_again_is_no_answer_but_one_of_its_choices_is() -> None:
     choice = "The lid lamp is green while the kettle boils."
     assert check("Is the lid lamp red or green while the kettle boils?", "Green.", choice).citations
     assert check("Is the lid lamp green while the kettle boils?", "Yes, the lid lamp is green.", choice).citations
+
+
+def test_the_row_of_another_code_carries_nothing() -> None:
+    rows = "F-04 Coolant leaks: switch off and call service.\nF-05 Fan blocked: check the outlet, clean the filter."
+    result = check("What shall I do about F-04?", "- Switch off and call service.\n- Clean the filter.", rows)
+    assert [sentence.grounded for sentence in result.sentences] == [True, False]
+    outputs = "From -5 V to +5 V goes the output PV1.\nFrom -3.3 V to +3.3 V goes the output PV2."
+    assert not check("To which voltages can PV2 be set?", "-5 V to +5 V.", outputs).citations
+    assert check("To which voltages can PV2 be set?", "-3.3 V to +3.3 V.", outputs).citations
