@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from typing import TypeVar
 
-from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy import delete, insert, select, update
 
 from app.catalogue.database import Sessions
 from app.catalogue.tables import ChunkRow, DocumentRow, PageRow
@@ -73,10 +73,6 @@ class Contents:
         query = select(ChunkRow).where(ChunkRow.document_id == document_id).order_by(ChunkRow.ordinal)
         with self._sessions() as session:
             return [_chunk(row) for row in session.scalars(query.limit(limit).offset(offset))]
-
-    def count_chunks(self, document_id: str) -> int:
-        with self._sessions() as session:
-            return session.scalar(select(func.count()).where(ChunkRow.document_id == document_id)) or 0
 
     def visible_chunks(self, knowledge_base_id: str, chunk_ids: Sequence[str]) -> dict[str, tuple[Chunk, str]]:
         """See `app.ports.ChunkReader`."""
