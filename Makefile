@@ -7,16 +7,16 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 TEST_MODELS := multilingual-e5-small qwen2.5-coder-0.5b-instruct
 
-.PHONY: help serve test check format bench bench-retrieval bench-answers bench-ingest bench-start examples clean
+.PHONY: help serve test test-faults fuzz check format bench bench-retrieval bench-answers bench-ingest bench-load bench-start examples clean
 
 help: ## List these targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
 
 $(STAMP): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "manualqa needs Python 3.11 or newer; set PYTHON=..."; exit 1; }
-	@echo "Installing the environment into $(VENV) (about 2.1 GB, once) ..."
+	@echo "Installing the environment into $(VENV) (about 2.3 GB, once) ..."
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	@$(BIN)/python -m pip install --disable-pip-version-check --progress-bar on -c constraints.txt -e '.[local,dev]' 2>&1 \
+	@$(BIN)/python -m pip install --disable-pip-version-check --progress-bar on -c constraints.txt -e '.[local,ocr,dev]' 2>&1 \
 		| grep --line-buffered -E '^(Collecting|Installing|Successfully|ERROR)|error:' | cut -c1-120 ; exit $${PIPESTATUS[0]}
 	@touch $(STAMP)
 
@@ -28,6 +28,12 @@ test: $(STAMP) ## Run all tests (first time: environment and weights too)
 	@$(BIN)/manualqa models pull $(TEST_MODELS)
 	@$(BIN)/pytest --durations=10
 
+test-faults: $(STAMP) ## Kill the server twenty times at every point and fail every write (about an hour on two cores)
+	@$(BIN)/pytest --campaign --timeout=3600 -s tests/faults/test_kills.py tests/faults/test_uploads.py tests/faults/test_writes.py
+
+fuzz: $(STAMP) ## Read a thousand damaged PDFs and every hostile one (about ten minutes on two cores)
+	@$(BIN)/pytest --campaign tests/faults/test_mutated_pdfs.py tests/contract/test_hostile_pdfs.py
+
 check: $(STAMP) ## Check format, lint, types and import arrows
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
@@ -38,11 +44,18 @@ format: $(STAMP) ## Format the code and fix what can be fixed
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
 
-bench: bench-ingest bench-retrieval bench-answers bench-start ## Measure everything on the real manuals (about 40 minutes on two cores)
+bench: bench-ingest bench-load bench-retrieval bench-answers bench-start ## Measure everything on the real manuals (about an hour on two cores)
 
 bench-ingest: $(STAMP) ## Measure parsing and whole ingest, pages per second and peak memory
 	@$(BIN)/manualqa models pull multilingual-e5-small
 	@$(BIN)/python -m eval ingest
+
+bench-load: $(STAMP) ## Measure steps against stock LangChain, a 1,600-page manual, search while loading, OCR
+	@$(BIN)/manualqa models pull multilingual-e5-small all-minilm-l6-v2
+	@$(BIN)/python -m eval steps
+	@$(BIN)/python -m eval large
+	@$(BIN)/python -m eval busy
+	@$(BIN)/python -m eval scanned
 
 bench-retrieval: $(STAMP) ## Measure hit@1, hit@5 and MRR@10 on the labelled questions
 	@$(BIN)/manualqa models pull multilingual-e5-small

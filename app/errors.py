@@ -5,11 +5,12 @@
     |                           BodyTooLarge (413), UnsupportedType (415)
     |- NotFound (404)           KnowledgeBaseNotFound, DocumentNotFound, JobNotFound, RouteNotFound,
     |                           MethodNotAllowed (405)
-    |- Conflict (409)           NameTaken, FingerprintMismatch
+    |- Conflict (409)           NameTaken, FingerprintMismatch, KnowledgeBaseFull, RebuildRunning, JobEnded,
+    |                           JobCancelled, NothingToRetry
     |- Denied                   KeyMissing (401), KeyInvalid (401), RoleTooLow (403)
     |- DocumentError            Unreadable, EmptyFile, NoText, NeedsOcr, Encrypted, TooManyPages, DocumentTooCostly,
-    |                           IngestFailed
-    |- Unavailable (503)        ModelUnavailable, ModelBusy (429), EmbedderUnavailable, IndexUnavailable, DiskFull (507),
+    |                           IngestFailed, RebuildFailed, GaveUp
+    |- Unavailable (503)        ModelUnavailable, ModelBusy (429), EmbedderUnavailable, OcrUnavailable, IndexUnavailable, DiskFull (507),
     |                           NotReady
     `- SetupError               DataFolderLocked, DataFolderUnusable, PortInUse, AddressUnusable, WeightsMissing, WeightsCorrupt, UnknownModel, ExtraMissing,
                                 ServerNotRunning, MigrationFailed
@@ -165,10 +166,40 @@ class NameTaken(Conflict):
 
 
 class FingerprintMismatch(Conflict):
-    """This knowledge base was indexed with {built_with}, but the server runs {running}. Start the server with the
-    embedder it was built with, or make a new knowledge base and ingest the manuals again."""
+    """This knowledge base was indexed with {built_with}, which this server does not have; it runs {running}. Rebuild the
+    index with `manualqa bases rebuild`, or fetch that model again with `manualqa models pull`."""
 
-    zh = "此知识库的索引由 {built_with} 建立，而服务器当前使用 {running}。请用原来的嵌入模型启动服务器，或新建知识库并重新导入手册。"
+    zh = "此知识库的索引由 {built_with} 建立，而本服务器没有该模型，当前使用 {running}。请用 `manualqa bases rebuild` 重建索引，或用 `manualqa models pull` 重新下载该模型。"
+
+
+class KnowledgeBaseFull(Conflict):
+    """The knowledge base {name} is full: it may hold {limit}. Delete documents, use another knowledge base, or raise {setting}."""
+
+    zh = "知识库 {name} 已满：最多容纳 {limit}。请删除部分文档、改用其他知识库，或调大 {setting}。"
+
+
+class RebuildRunning(Conflict):
+    """The index of {name} is being rebuilt already. Wait for that job, or cancel it."""
+
+    zh = "{name} 的索引正在重建。请等待该任务完成，或先取消它。"
+
+
+class JobEnded(Conflict):
+    """The job {ref} has ended already; there is nothing to cancel."""
+
+    zh = "任务 {ref} 已结束，无需取消。"
+
+
+class JobCancelled(Conflict):
+    """The job was cancelled."""
+
+    zh = "任务已取消。"
+
+
+class NothingToRetry(Conflict):
+    """The document {name} is ready; there is nothing to try again."""
+
+    zh = "文档 {name} 已就绪，无需重试。"
 
 
 class Denied(ManualqaError):
@@ -257,6 +288,20 @@ class IngestFailed(DocumentError):
     zh = "文件 {name} 因服务器内部故障未能处理。请重新上传；详情见日志。"
 
 
+class RebuildFailed(DocumentError):
+    """The index of {name} could not be built anew because of a fault inside the server. The old one goes on answering; try again, the log has the details."""
+
+    status = 500
+    zh = "{name} 的索引因服务器内部故障未能重建。原索引继续使用；请重试，详情见日志。"
+
+
+class GaveUp(DocumentError):
+    """The server stopped {times} times while it worked on the file {name}, so it was put aside. Save it again and upload the new file; the log has the details."""
+
+    status = 500
+    zh = "处理文件 {name} 时服务器已停止 {times} 次，因此不再处理。请另存后上传新文件；详情见日志。"
+
+
 # --- parts that are away ----------------------------------------------------------------------------------------------
 
 
@@ -284,6 +329,12 @@ class EmbedderUnavailable(Unavailable):
     """The embedding model is not available: {reason}."""
 
     zh = "嵌入模型不可用：{reason}。"
+
+
+class OcrUnavailable(Unavailable):
+    """Scanned pages cannot be read now: {reason}."""
+
+    zh = "暂时无法识别扫描页面：{reason}。"
 
 
 class IndexUnavailable(Unavailable):

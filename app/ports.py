@@ -10,7 +10,7 @@ from typing import Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from app.types import Chunk, ParsedDocument
+from app.types import Chunk, Heading, Page
 
 Vectors = NDArray[np.float32]
 Progress = Callable[[int, int], None]
@@ -19,9 +19,10 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True, slots=True)
 class ParseLimits:
-    """What one parse may cost; beyond any of these the parser raises `DocumentTooCostly` or `TooManyPages`.
+    """What one call of a parser may cost; beyond any of these it raises `DocumentTooCostly` or `TooManyPages`.
 
-    `seconds` bounds the whole parse, `page_seconds` the wait for any one page.
+    `pages` and `characters` bound the document, `window` the pages of one call, `seconds` one call and `page_seconds`
+    the wait for any one page.
     """
 
     seconds: float
@@ -29,17 +30,77 @@ class ParseLimits:
     pages: int
     characters: int
     page_seconds: float = 15.0
+    window: int = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Pages in order that one call read, of `pages_total`; title and outline come with the first page.
+
+    `scanned` are the numbers of pages on which there is something to see, but no text layer that can be used (none,
+    or a garbled one, whose text is left out).
+    """
+
+    pages: tuple[Page, ...]
+    pages_total: int
+    scanned: frozenset[int] = frozenset()
+    outline: tuple[Heading, ...] = ()
+    title: str | None = None
+    parser: str = ""
 
 
 class Parser(Protocol):
-    """Turns one file into pages.
+    """Turns one file into pages, window by window, so that a killed server goes on after the last one.
 
-    Law: the same bytes give the same pages; nothing is written outside a temporary folder; whatever the bytes are, it
-    returns a document with some text on at least one page or raises an error of `app.errors` (`NoText`, `NeedsOcr`,
-    `Unreadable`, `Encrypted`, `DocumentTooCostly`, `TooManyPages`), never another exception.
+    Law: the same bytes give the same pages; nothing is written outside a temporary folder. `read` gives the pages from
+    `first` (1-based) on, one window or all that are left, at least one; whatever the bytes are, it returns or raises
+    `NoText`, `Unreadable`, `Encrypted`, `DocumentTooCostly`, `TooManyPages` or `EmptyFile`, never another exception.
     """
 
-    def parse(self, path: Path, limits: ParseLimits, progress: Progress) -> ParsedDocument: ...
+    def read(self, path: Path, limits: ParseLimits, first: int, progress: Progress) -> Part: ...
+
+
+@dataclass(frozen=True, slots=True)
+class OcrLimits:
+    """What OCR may cost: `pixels` of a rendered page, seconds for a page, memory of the child process.
+
+    Lines below `least_confidence` (0..1) are left out.
+    """
+
+    pixels: int
+    page_seconds: float
+    memory_mb: int
+    least_confidence: float = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class RecognisedLine:
+    """A line that OCR has read; `box` is (left, top, right, bottom) in fractions of the page's width and height."""
+
+    text: str
+    box: tuple[float, float, float, float]
+    confidence: float
+
+
+@dataclass(frozen=True, slots=True)
+class RecognisedPage:
+    """What OCR has read of a page, in reading order; no text where the page could not be read."""
+
+    number: int
+    text: str
+    lines: tuple[RecognisedLine, ...]
+
+
+class PageReader(Protocol):
+    """Reads the images of pages.
+
+    Law: one result for each page asked for, in that order; a page that cannot be read has no text, and the others go
+    on. Raises `OcrUnavailable` where nothing can be read now.
+    """
+
+    def recognise(
+        self, path: Path, pages: Sequence[int], limits: OcrLimits, progress: Progress
+    ) -> list[RecognisedPage]: ...
 
 
 class Embedder(Protocol):
@@ -80,7 +141,7 @@ class VectorStore(Protocol):
 
     Law: `upsert` of the same id replaces it; a returned call is durable; `search` returns (chunk id, cosine) pairs
     best first; `cosines` gives the exact cosine for each id that is there; a missing index is empty; deletes of
-    absent ids do nothing. Raises `IndexUnavailable`.
+    absent ids do nothing; `indexes` names all that were written to and not dropped. Raises `IndexUnavailable`.
     """
 
     def upsert(self, index_id: str, chunk_ids: Sequence[str], vectors: Vectors) -> None: ...
@@ -95,6 +156,8 @@ class VectorStore(Protocol):
 
     def ids(self, index_id: str) -> set[str]: ...
 
+    def indexes(self) -> set[str]: ...
+
     def close(self) -> None: ...
 
 
@@ -103,7 +166,8 @@ class KeywordIndex(Protocol):
 
     Law: `replace_document` puts exactly these entries in place of all that the document had before, in one commit,
     durable when it returns; `search` returns (chunk id, BM25 score) pairs, best first, ties by chunk id; a missing
-    index is empty. Raises `IndexUnavailable`.
+    index is empty; deletes of absent ids do nothing; `indexes` names all that were written to and not dropped.
+    Raises `IndexUnavailable`.
     """
 
     def replace_document(self, index_id: str, document_id: str, entries: Sequence[IndexEntry]) -> None: ...
@@ -112,9 +176,13 @@ class KeywordIndex(Protocol):
 
     def delete_document(self, index_id: str, document_id: str) -> None: ...
 
+    def delete(self, index_id: str, chunk_ids: Sequence[str]) -> None: ...
+
     def drop(self, index_id: str) -> None: ...
 
     def ids(self, index_id: str) -> set[str]: ...
+
+    def indexes(self) -> set[str]: ...
 
     def close(self) -> None: ...
 
@@ -172,8 +240,10 @@ class LanguageModel(Protocol):
 class ChunkReader(Protocol):
     """The catalogue as search sees it.
 
-    Law: returns only chunks of this knowledge base whose document is `READY` at the moment of the call, whatever an
-    index said; unknown ids are left out; values are (chunk, display name of its document).
+    Law: returns only chunks of this generation of this knowledge base whose document is `READY` at the moment of the
+    call, whatever an index said; unknown ids are left out; values are (chunk, display name of its document).
     """
 
-    def visible_chunks(self, knowledge_base_id: str, chunk_ids: Sequence[str]) -> dict[str, tuple[Chunk, str]]: ...
+    def visible_chunks(
+        self, knowledge_base_id: str, index_id: str, chunk_ids: Sequence[str]
+    ) -> dict[str, tuple[Chunk, str]]: ...

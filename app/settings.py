@@ -57,15 +57,45 @@ class Settings(BaseSettings):
     min_free_disk_mb: int = Field(
         500, ge=0, description="Free disk that must stay after an upload, so that indexes can grow."
     )
+    max_documents: int = Field(
+        20_000, gt=0, description="Most documents of a knowledge base; lists and checks stay quick up to there."
+    )
+    max_knowledge_base_mb: int = Field(
+        50_000, gt=0, description="Most bytes of a knowledge base's files, so that one cannot fill the disk for all."
+    )
     max_pages: int = Field(5000, gt=0, description="Most pages of a document; a 5,000-page PDF takes minutes to embed.")
+    parse_window_pages: int = Field(
+        200, ge=1, le=2000, description="Pages parsed between two checkpoints; 200 take about a second."
+    )
     parse_seconds: float = Field(
-        120.0, gt=0, description="Longest time one parse may take; 5,000 pages need about 30 s."
+        20.0, gt=0, description="Longest time the parsing of one window of pages may take; real ones need 1 to 2 s."
+    )
+    parse_document_seconds: float = Field(
+        300.0, gt=0, description="Longest time the parsing of a whole document may take; 5,000 pages need about 40 s."
     )
     parse_page_seconds: float = Field(15.0, gt=0, description="Longest wait for one page; a dense page takes 0.05 s.")
     parse_memory_mb: int = Field(
-        1500, gt=0, description="Address space of one parsing child; real manuals need under 400 MB."
+        1000, gt=0, description="Address space of one parsing child; real manuals need under 400 MB."
     )
     max_document_characters: int = Field(20_000_000, gt=0, description="Most text of a document; 5,000 dense pages.")
+
+    ocr: bool = Field(True, description="Read scanned pages by OCR where the extra `ocr` is installed.")
+    ocr_pixels: int = Field(
+        12_000_000, ge=100_000, description="Most pixels of a page rendered for OCR; A4 at 300 dpi has 8.7 million."
+    )
+    ocr_page_seconds: float = Field(
+        60.0, gt=0, description="Longest wait for OCR of one page; a dense page takes some seconds on two cores."
+    )
+    ocr_memory_mb: int = Field(4000, gt=0, description="Address space of the OCR child; it uses about a fifth of it.")
+    ingest_tries: int = Field(
+        4, ge=1, le=20, description="Tries of a step that fails for a reason that may pass, such as a full disk."
+    )
+    ingest_retry_seconds: float = Field(
+        1.0, gt=0, description="Wait before the second try; each further wait is three times as long."
+    )
+    ingest_attempts: int = Field(
+        5, ge=1, description="Processes that may die at the same step of a document before it is `failed`."
+    )
 
     # Chunking and embedding.
     chunk_size: int = Field(
@@ -76,7 +106,7 @@ class Settings(BaseSettings):
     embedder_base_url: str | None = Field(None, description="OpenAI-compatible endpoint to embed with instead.")
     embedder_api_key: SecretStr | None = Field(None, description="Key of that endpoint.")
     embed_batch: int = Field(
-        8, ge=1, le=256, description="Texts embedded at once; 8 sorted by length is fastest on CPUs."
+        8, ge=1, le=256, description="Texts embedded at once at most; 8 sorted by length is fastest on CPUs."
     )
     index_batch: int = Field(64, ge=1, le=64, description="Vectors written at once; larger writes hold up searches.")
 

@@ -16,14 +16,41 @@ class DocumentState(StrEnum):
     PROCESSING = "processing"
     READY = "ready"
     FAILED = "failed"
+    CANCELLED = "cancelled"
     DELETING = "deleting"
 
 
+class JobKind(StrEnum):
+    """What a job works on: one document, or a new generation of a knowledge base's index."""
+
+    INGEST = "ingest"
+    REBUILD = "rebuild"
+
+
+class JobState(StrEnum):
+    """Where a job is on its way; it has ended in the last three."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    DONE = "done"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+class GenerationState(StrEnum):
+    """A knowledge base has one `LIVE` generation, which is searched, and at most one `BUILDING`."""
+
+    BUILDING = "building"
+    LIVE = "live"
+    RETIRED = "retired"
+
+
 class Stage(StrEnum):
-    """What an ingestion job is doing."""
+    """What a job is doing."""
 
     WAITING = "waiting"
     PARSING = "parsing"
+    RECOGNISING = "recognising"
     CHUNKING = "chunking"
     EMBEDDING = "embedding"
     PUBLISHING = "publishing"
@@ -67,7 +94,8 @@ class Chunk:
 
     The text of a document is its pages' texts joined by "\\n"; `start` is where this chunk begins in it, in
     characters, and `text` is exactly that slice. `page_starts` holds (offset in `text`, page number) pairs, the first
-    always at offset 0; a chunk on one page has one pair.
+    always at offset 0; a chunk on one page has one pair. `table_header` is the first row of the table inside which the
+    chunk begins (its cells apart by tabs), where that row is not in the chunk itself.
     """
 
     id: str
@@ -77,6 +105,7 @@ class Chunk:
     start: int
     page_starts: tuple[tuple[int, int], ...]
     heading_path: tuple[str, ...] = ()
+    table_header: str = ""
 
     @property
     def page_start(self) -> int:

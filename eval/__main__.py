@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.table import Table
 
 from app.settings import load_settings
-from eval import answers, ingest, retrieval, start
+from eval import answers, busy, ingest, large, retrieval, scanned, start, stock
 
 ROOT = Path(__file__).resolve().parents[1]
 DATA = ROOT.parent / "shared" / "data"
@@ -31,6 +31,34 @@ def ingest_command(data: DataOption = DATA, work: WorkOption = WORK) -> None:
     """Parse and ingest all manuals: pages per second, peak memory. · 解析与入库速度、内存峰值。"""
     _need(data)
     _show("ingest", work, ingest.measure(data, work))
+
+
+@cli.command("steps")
+def steps_command(data: DataOption = DATA, work: WorkOption = WORK) -> None:
+    """Times of the steps, beside a stock LangChain pipeline. · 入库各步耗时，与 LangChain 常规流程对比。"""
+    _need(data)
+    _show("steps", work, stock.measure(data, work))
+
+
+@cli.command("large")
+def large_command(data: DataOption = DATA, work: WorkOption = WORK) -> None:
+    """A manual of 1,600 pages: memory, speed, killed and resumed. · 1600 页手册：内存、速度、中断后续跑。"""
+    _need(data)
+    _show("large", work, large.measure(data, work))
+
+
+@cli.command("busy")
+def busy_command(data: DataOption = DATA, work: WorkOption = WORK) -> None:
+    """Search times while manuals are loaded. · 入库期间的检索耗时。"""
+    _need(data)
+    _show("busy", work, busy.measure(data, work))
+
+
+@cli.command("scanned")
+def scanned_command(data: DataOption = DATA, work: WorkOption = WORK) -> None:
+    """A scanned manual: OCR speed and found questions. · 扫描版手册：OCR 速度与检索命中。"""
+    _need(data)
+    _show("scanned", work, scanned.measure(data, work))
 
 
 @cli.command("retrieval")

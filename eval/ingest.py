@@ -10,6 +10,7 @@ from typing import Any
 
 from app.errors import DocumentError
 from app.ingest.media import MediaType, parser_for
+from app.ingest.reading import parse_whole
 from app.settings import load_settings
 from app.wiring import parse_limits
 from eval.server import console, filled_base, running_server
@@ -26,7 +27,7 @@ def _parse(files: list[Path]) -> dict[str, Any]:
     pages, unread, started = 0, 0, time.perf_counter()
     for path in files:
         try:
-            pages += len(parser_for(MediaType.PDF).parse(path, limits, lambda _done, _total: None).pages)
+            pages += len(parse_whole(parser_for(MediaType.PDF), path, limits, lambda _done, _total: None).pages)
         except DocumentError as error:
             unread += 1
             console.print(f"{path.name}: {error}", markup=False)

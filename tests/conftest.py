@@ -11,6 +11,22 @@ settings.register_profile("shared machine", deadline=None, derandomize=True)  # 
 settings.load_profile("shared machine")
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--campaign", action="store_true", help="run what takes minutes too, and the whole of the fuzzing")
+    parser.addoption("--mutants", type=int, help="how many damaged PDFs to read (40, in a campaign 1,000)")
+    parser.addoption("--mutation-seed", type=int, default=20_261, help="which damaged PDFs these are")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leaves out what is marked `campaign`, unless it was asked for."""
+    if config.getoption("--campaign"):
+        return
+    left_out = [item for item in items if item.get_closest_marker("campaign")]
+    if left_out:
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if not item.get_closest_marker("campaign")]
+
+
 @pytest.fixture(scope="session")
 def real_manuals() -> Path:
     """The folder of real manuals and labelled questions beside the checkout; without it the test is left out."""

@@ -11,11 +11,11 @@ from fastapi import FastAPI
 from fastapi.responses import JSONResponse
 
 from app import __version__
-from app.api import documents, health, keys, knowledge_bases, problems, questions
+from app.api import documents, health, jobs, keys, knowledge_bases, maintenance, problems, questions
 from app.api.deps import reader
 from app.api.limits import BodyLimit
 from app.api.observe import Observe
-from app.wiring import Services
+from app.services import Services
 
 DESCRIPTION = """Answers questions about product manuals from the manuals alone, in Chinese and English, with the page
 it read as proof, and says so when the manuals have no answer. Send an API key as `Authorization: Bearer <key>`; send
@@ -57,7 +57,8 @@ def create_app(services: Services) -> FastAPI:
     app.include_router(health.router)
     app.include_router(knowledge_bases.router)
     app.include_router(documents.router)
-    app.include_router(documents.jobs_router)
+    app.include_router(jobs.router)
     app.include_router(questions.router)
     app.include_router(keys.router)
+    app.include_router(maintenance.router)
     return app

@@ -13,8 +13,8 @@ from app.catalogue.keys import Role
 from app.catalogue.records import Key
 from app.catalogue.tables import now
 from app.errors import KeyInvalid, KeyMissing, RoleTooLow
+from app.services import Services
 from app.types import Language
-from app.wiring import Services
 
 MAX_KEY = 200
 _bearer = HTTPBearer(auto_error=False, description="An API key of this server.")

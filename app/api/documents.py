@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
+from functools import partial
 from typing import Annotated
 
 from anyio import to_thread
@@ -10,17 +11,17 @@ from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import FileResponse
 
 from app.api.deps import LanguageDep, ServicesDep, editor, reader
+from app.api.jobs import job_out
 from app.api.problems import reason
-from app.api.schemas import ChunkList, ChunkOut, DocumentList, DocumentOut, JobList, JobOut, Uploaded
-from app.catalogue.records import Document, Job
+from app.api.schemas import ChunkList, ChunkOut, DocumentList, DocumentOut, Uploaded
+from app.catalogue.records import Document
 from app.errors import DocumentNotFound, InvalidRequest
 from app.ingest.files import StoredFile
 from app.ingest.media import display_name
+from app.services import Services
 from app.types import Chunk, DocumentState, Language
-from app.wiring import Services
 
 router = APIRouter(prefix="/v1/knowledge-bases/{knowledge_base_id}/documents", tags=["documents"])
-jobs_router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
 
 WRITE_BYTES = 1 << 20
 Limit = Annotated[int, Query(ge=1, le=500)]
@@ -43,15 +44,19 @@ async def upload_document(
     response: Response,
     services: ServicesDep,
     language: LanguageDep,
+    replace: Annotated[bool, Query(description="Take the place of documents of the same name once ready.")] = True,
 ) -> Uploaded:
     """Add a PDF, text or Markdown file. The body is the file itself, so that clients can show its progress.
 
-    The same bytes again give the document that is there (200, `created` false).
+    The same bytes again give the document that is there (200, `created` false). Other bytes under the name of a
+    document are its new version: the old one answers until the new one is ready, and then goes in the same step.
     """
     shown = display_name(name)
     await to_thread.run_sync(services.bases.get, knowledge_base_id)
     received = await _receive(request, services)
-    added = await to_thread.run_sync(services.library.add, knowledge_base_id, shown, received)
+    added = await to_thread.run_sync(
+        partial(services.library.add, replaces=replace), knowledge_base_id, shown, received
+    )
     response.status_code = 202 if added.created else 200
     response.headers["Location"] = f"/v1/knowledge-bases/{knowledge_base_id}/documents/{added.document.id}"
     return Uploaded(
@@ -107,9 +112,9 @@ def list_chunks(
     knowledge_base_id: str, document_id: str, services: ServicesDep, limit: Limit = 100, offset: Offset = 0
 ) -> ChunkList:
     """The passages of a document in reading order."""
-    services.bases.get(knowledge_base_id)
+    base = services.bases.get(knowledge_base_id)
     services.documents.get(knowledge_base_id, document_id)
-    chunks = services.contents.chunks(document_id, limit, offset)
+    chunks = services.contents.chunks(document_id, base.index_id, limit, offset)
     return ChunkList(chunks=[chunk_out(chunk) for chunk in chunks])
 
 
@@ -136,25 +141,6 @@ def delete_document(knowledge_base_id: str, document_id: str, services: Services
     services.library.remove(knowledge_base_id, [document_id])
 
 
-@jobs_router.get("", dependencies=[reader])
-def list_jobs(
-    services: ServicesDep,
-    language: LanguageDep,
-    knowledge_base_id: Annotated[str | None, Query(max_length=60)] = None,
-    limit: Limit = 100,
-    offset: Offset = 0,
-) -> JobList:
-    """Ingestion jobs, newest first."""
-    found = services.documents.jobs(limit, offset, knowledge_base_id)
-    return JobList(jobs=[job_out(job, language) for job in found])
-
-
-@jobs_router.get("/{job_id}", dependencies=[reader])
-def show_job(job_id: str, services: ServicesDep, language: LanguageDep) -> JobOut:
-    """One job: its stage, pages done of total, chunks done of total, and why it failed if it did."""
-    return job_out(services.documents.job(job_id), language)
-
-
 def document_out(document: Document, language: Language) -> DocumentOut:
     """A document as clients see it."""
     return DocumentOut(
@@ -166,29 +152,11 @@ def document_out(document: Document, language: Language) -> DocumentOut:
         state=document.state,
         pages=document.pages,
         chunks=document.chunks,
+        pages_without_text=document.pages_without_text,
+        pages_recognised=document.pages_recognised,
         error=reason(document.error_code, document.error_params, language),
         created_at=document.created_at,
         ready_at=document.ready_at,
-    )
-
-
-def job_out(job: Job, language: Language) -> JobOut:
-    """A job as clients see it."""
-    return JobOut(
-        id=job.id,
-        document_id=job.document_id,
-        document_name=job.document_name,
-        knowledge_base_id=job.knowledge_base_id,
-        state=job.state,
-        stage=job.stage,
-        pages_done=job.pages_done,
-        pages_total=job.pages_total,
-        chunks_done=job.chunks_done,
-        chunks_total=job.chunks_total,
-        error=reason(job.error_code, job.error_params, language),
-        created_at=job.created_at,
-        started_at=job.started_at,
-        ended_at=job.ended_at,
     )
 
 

@@ -11,8 +11,8 @@ from app import __version__
 from app.api.deps import LanguageDep, ServicesDep
 from app.api.schemas import Alive, Part, Readiness
 from app.phrases import translated
+from app.services import PartState
 from app.types import Language
-from app.wiring import PartState
 
 router = APIRouter(tags=["health"])
 

@@ -6,8 +6,17 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
 
-from app.api.deps import ServicesDep, admin, editor, reader
-from app.api.schemas import KnowledgeBaseChange, KnowledgeBaseIn, KnowledgeBaseList, KnowledgeBaseOut
+from app.api.deps import LanguageDep, ServicesDep, admin, editor, reader
+from app.api.jobs import job_out
+from app.api.schemas import (
+    FingerprintOut,
+    JobOut,
+    KnowledgeBaseChange,
+    KnowledgeBaseIn,
+    KnowledgeBaseList,
+    KnowledgeBaseOut,
+    RebuildIn,
+)
 from app.catalogue.records import KnowledgeBaseSettings
 
 router = APIRouter(prefix="/v1/knowledge-bases", tags=["knowledge bases"])
@@ -32,8 +41,20 @@ def list_knowledge_bases(
 
 @router.get("/{knowledge_base_id}", dependencies=[reader])
 def show_knowledge_base(knowledge_base_id: str, services: ServicesDep) -> KnowledgeBaseOut:
-    """One knowledge base with its counts and settings."""
-    return KnowledgeBaseOut.model_validate(services.bases.get(knowledge_base_id))
+    """One knowledge base with its counts and settings, and what builds its next index, if anything does."""
+    shown = KnowledgeBaseOut.model_validate(services.bases.get(knowledge_base_id))
+    building = services.generations.building(knowledge_base_id)
+    fingerprint = FingerprintOut.model_validate(building.fingerprint) if building else None
+    return shown.model_copy(update={"building": fingerprint})
+
+
+@router.post("/{knowledge_base_id}/rebuild", status_code=202, dependencies=[editor])
+def rebuild_knowledge_base(
+    knowledge_base_id: str, body: RebuildIn, services: ServicesDep, language: LanguageDep
+) -> JobOut:
+    """Build the index anew, with other chunk sizes or another embedder; the present one answers until it is whole."""
+    job = services.rebuild(knowledge_base_id, body.chunk_size, body.chunk_overlap, body.embedder)
+    return job_out(job, language)
 
 
 @router.patch("/{knowledge_base_id}", dependencies=[editor])

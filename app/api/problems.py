@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import shutil
+
 import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from sqlalchemy.exc import OperationalError
 from starlette.exceptions import HTTPException
 
 from app.api.language import request_language
 from app.api.schemas import Problem, Reason
 from app.errors import (
+    DiskFull,
     InvalidInput,
     InvalidRequest,
     KeyInvalid,
@@ -21,6 +25,7 @@ from app.errors import (
     Unavailable,
     errors_by_code,
 )
+from app.ingest.files import FULL_DISK
 from app.types import Language
 from app.validation import fault, faults
 
@@ -43,6 +48,8 @@ PROBLEM_RESPONSES: dict[int | str, dict[str, object]] = {
 def install(app: FastAPI) -> None:
     """Registers the handlers."""
     app.add_exception_handler(ManualqaError, _ours)
+    app.add_exception_handler(OperationalError, _catalogue)
+    app.add_exception_handler(OSError, _disk)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(Exception, _last_resort)
@@ -78,6 +85,24 @@ def _ours(request: Request, error: Exception) -> JSONResponse:
     if known.status >= 500:
         log.warning("request_failed", code=known.code(), detail=known.detail, path=request.url.path)
     return problem(known, request_language(request))
+
+
+def _catalogue(request: Request, error: Exception) -> JSONResponse:
+    """The catalogue cannot be written or read now: its disk is full, or it is busy for longer than it may be."""
+    known = _disk_full(request, error) if "full" in str(getattr(error, "orig", "")) else Unavailable(repr(error))
+    return _ours(request, known)
+
+
+def _disk(request: Request, error: Exception) -> JSONResponse:
+    if isinstance(error, OSError) and error.errno in FULL_DISK:
+        return _ours(request, _disk_full(request, error))
+    return _last_resort(request, error)
+
+
+def _disk_full(request: Request, error: Exception) -> DiskFull:
+    settings = request.app.state.services.settings
+    free = shutil.disk_usage(settings.data_dir).free
+    return DiskFull(repr(error), free_mb=free // 1_000_000, needed_mb=settings.min_free_disk_mb)
 
 
 def _invalid(request: Request, error: Exception) -> JSONResponse:

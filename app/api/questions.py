@@ -11,11 +11,11 @@ import anyio
 from anyio import to_thread
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import StreamingResponse
-from fastapi.sse import format_sse_event
 from pydantic import BaseModel
 
 from app.api.deps import LanguageDep, ServicesDep, reader
 from app.api.documents import chunk_out
+from app.api.events import EVENT_STREAM, HEADERS, sse
 from app.api.problems import reason
 from app.api.schemas import (
     AnswerOut,
@@ -34,12 +34,11 @@ from app.api.schemas import (
 )
 from app.errors import InvalidInput, ManualqaError
 from app.generate.events import AnswerEvent, DoneEvent, SourcesEvent, TokenEvent
+from app.services import Question, Services
 from app.types import Answer, Citation, Hit, Language, SearchResult
-from app.wiring import Question, Services
 
 router = APIRouter(prefix="/v1/knowledge-bases/{knowledge_base_id}", tags=["questions"], dependencies=[reader])
 
-EVENT_STREAM = "text/event-stream"
 GONE = 499  # nobody reads it; it is what logs show for a client that left
 T = TypeVar("T")
 
@@ -81,8 +80,7 @@ async def ask(
     )
     await to_thread.run_sync(services.check_question, question)
     if body.stream or EVENT_STREAM in request.headers.get("accept", ""):
-        headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-        return StreamingResponse(_events(services, question, language), media_type=EVENT_STREAM, headers=headers)
+        return StreamingResponse(_events(services, question, language), media_type=EVENT_STREAM, headers=HEADERS)
     answer = await _while_connected(request, services.ask(question))
     return Response(status_code=GONE) if answer is None else answer_out(answer)
 
@@ -109,21 +107,17 @@ async def _events(services: Services, question: Question, language: Language) ->
             async for event in events:
                 yield _encoded(event)
     except ManualqaError as error:
-        yield _sse("error", Reason(code=error.code(), message=error.message(language)))
+        yield sse("error", Reason(code=error.code(), message=error.message(language)))
 
 
 def _encoded(event: AnswerEvent) -> bytes:
     match event:
         case SourcesEvent():
-            return _sse("sources", search_out(event.result))
+            return sse("sources", search_out(event.result))
         case TokenEvent():
-            return _sse("token", TokenOut(text=event.text))
+            return sse("token", TokenOut(text=event.text))
         case DoneEvent():
-            return _sse("done", answer_out(event.answer))
-
-
-def _sse(event: str, data: BaseModel) -> bytes:
-    return format_sse_event(event=event, data_str=data.model_dump_json())
+            return sse("done", answer_out(event.answer))
 
 
 @router.post("/ask-batch", response_model=BatchOut)

@@ -9,7 +9,8 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from pydantic_core import PydanticCustomError
 
 from app.catalogue.keys import Role
-from app.types import AnswerMode, DocumentState, Language, RefusalReason, Stage
+from app.ingest.consistency import Disagreement
+from app.types import AnswerMode, DocumentState, JobKind, JobState, Language, RefusalReason, Stage
 
 
 class Shape(BaseModel):
@@ -71,6 +72,14 @@ class FingerprintOut(Shape):
     tokens: str
 
 
+class RebuildIn(Body):
+    """What the new index is built with; what is left out stays, but the embedder becomes the server's."""
+
+    chunk_size: int | None = Field(None, ge=100, le=4000)
+    chunk_overlap: int | None = Field(None, ge=0, le=1000)
+    embedder: Literal["multilingual-e5-small", "all-minilm-l6-v2"] | None = None
+
+
 class SettingsOut(Shape):
     threshold: float | None
     language: str | None
@@ -83,7 +92,8 @@ class KnowledgeBaseOut(Shape):
     ready: int = Field(description="Documents that can be searched.")
     pages: int = Field(description="Pages of the documents that can be searched.")
     settings: SettingsOut
-    fingerprint: FingerprintOut
+    fingerprint: FingerprintOut = Field(description="What built the index that answers.")
+    building: FingerprintOut | None = Field(None, description="What builds the index that will take its place.")
     created_at: datetime
 
 
@@ -107,6 +117,8 @@ class DocumentOut(Shape):
     state: DocumentState
     pages: int | None
     chunks: int | None
+    pages_without_text: int | None = Field(None, description="Scanned pages that could not be read.")
+    pages_recognised: int | None = Field(None, description="Scanned pages that were read by OCR.")
     error: Reason | None = None
     created_at: datetime
     ready_at: datetime | None
@@ -117,16 +129,25 @@ class DocumentList(Shape):
 
 
 class JobOut(Shape):
+    """One ingestion or rebuild. Rates are those of its present stage."""
+
     id: str = Field(examples=["job-0a1b2c3d4e5f6789"])
-    document_id: str
-    document_name: str
+    kind: JobKind
     knowledge_base_id: str
-    state: DocumentState
+    document_id: str | None
+    document_name: str | None
+    state: JobState
     stage: Stage
     pages_done: int
     pages_total: int | None
     chunks_done: int
     chunks_total: int | None
+    documents_done: int = Field(description="Of a rebuild: documents that are in the new index.")
+    documents_total: int | None
+    pages_per_second: float | None = Field(description="While pages are read.")
+    chunks_per_second: float | None = Field(description="While chunks are embedded.")
+    seconds_left: float | None = Field(description="Estimate; none while there is nothing to go by.")
+    attempts: int = Field(description="Processes that took it up since its last finished step.")
     error: Reason | None = None
     created_at: datetime
     started_at: datetime | None
@@ -251,6 +272,33 @@ class BatchItem(Shape):
 
 class BatchOut(Shape):
     items: list[BatchItem]
+
+
+class CheckIn(Body):
+    repair: bool = Field(False, description="Mend what can be mended.")
+    deep: bool = Field(False, description="Read every file and compare its hash; takes long.")
+
+
+class FindingOut(Shape):
+    """One thing that does not agree."""
+
+    kind: Disagreement
+    knowledge_base_id: str | None
+    document_id: str | None
+    message: str
+    count: int
+    repaired: bool = Field(description="Mended, or its mending has begun.")
+
+
+class CheckedOut(Shape):
+    knowledge_bases: int
+    documents: int
+    chunks: int
+
+
+class CheckOut(Shape):
+    findings: list[FindingOut]
+    checked: CheckedOut
 
 
 class KeyIn(Body):

@@ -2,43 +2,119 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from typing import TypeVar
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import delete, func, insert, select, update
 
 from app.catalogue.database import Sessions
 from app.catalogue.tables import ChunkRow, DocumentRow, PageRow
+from app.ports import Part
 from app.types import Chunk, DocumentState, Heading, Page, ParsedDocument
 
 T = TypeVar("T")
 
 ROWS_AT_ONCE = 500  # SQLite takes at most 32,766 parameters in one statement
 
+TextLine = tuple[str, float, float, float, float]
+"""(text, left, top, right, bottom) in fractions of the page's width and height."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReadPage:
+    """What OCR made of a page."""
+
+    number: int
+    text: str
+    lines: tuple[TextLine, ...]
+
 
 class Contents:
-    """Writes replace all that a document had before, in one transaction; search sees `READY` documents only."""
+    """Writes are one transaction each and can be repeated; search sees chunks of `READY` documents only."""
 
     def __init__(self, sessions: Sessions) -> None:
         self._sessions = sessions
 
-    def put_pages(self, document_id: str, parsed: ParsedDocument) -> None:
-        """Stores what the parser read; a document that is gone meanwhile stays gone."""
+    # --- pages ----------------------------------------------------------------------------------------------------
+
+    def put_part(self, document_id: str, first: int, part: Part) -> None:
+        """Stores the pages of a window in place of all from `first` on; a document that is gone stays gone."""
         with self._sessions.begin() as session:
-            session.execute(delete(PageRow).where(PageRow.document_id == document_id))
-            outline = [asdict(heading) for heading in parsed.outline]
-            session.execute(
-                update(DocumentRow)
-                .where(DocumentRow.id == document_id)
-                .values(pages=len(parsed.pages), outline=outline)
-            )
-            for batch in _batches(parsed.pages):
-                rows = [{"document_id": document_id, "number": page.number, "text": page.text} for page in batch]
+            if session.get(DocumentRow, document_id) is None:
+                return
+            session.execute(delete(PageRow).where(PageRow.document_id == document_id, PageRow.number >= first))
+            values: dict[str, object] = {"pages": part.pages_total}
+            if first == 1:
+                values["outline"] = [asdict(heading) for heading in part.outline]
+            session.execute(update(DocumentRow).where(DocumentRow.id == document_id).values(**values))
+            for batch in _batches(part.pages):
+                rows = [
+                    {
+                        "document_id": document_id,
+                        "number": page.number,
+                        "text": page.text,
+                        "scanned": page.number in part.scanned,
+                    }
+                    for page in batch
+                ]
                 session.execute(insert(PageRow), rows)
 
+    def put_recognised(self, document_id: str, pages: Iterable[ReadPage]) -> None:
+        """Stores what OCR has read, in place of those pages' texts."""
+        with self._sessions.begin() as session:
+            for page in pages:
+                session.execute(
+                    update(PageRow)
+                    .where(PageRow.document_id == document_id, PageRow.number == page.number)
+                    .values(text=page.text, recognised=True, lines=[list(line) for line in page.lines])
+                )
+
+    def put_texts(self, document_id: str, texts: Mapping[int, str]) -> None:
+        """Sets the texts of pages by number."""
+        with self._sessions.begin() as session:
+            for number, text in texts.items():
+                session.execute(
+                    update(PageRow)
+                    .where(PageRow.document_id == document_id, PageRow.number == number)
+                    .values(text=text)
+                )
+
+    def characters(self, document_id: str, before: int) -> int:
+        """Length of the texts of all pages before this one."""
+        mine = (PageRow.document_id == document_id) & (PageRow.number < before)
+        with self._sessions() as session:
+            return session.scalar(select(func.coalesce(func.sum(func.length(PageRow.text)), 0)).where(mine)) or 0
+
+    def count_unread(self, document_id: str) -> None:
+        """Notes on the document how many of its pages have no text, and how many OCR has read."""
+        mine = PageRow.document_id == document_id
+        unread = mine & PageRow.scanned & ~PageRow.recognised & (func.length(PageRow.text) == 0)
+        with self._sessions.begin() as session:
+            counts = {
+                "pages_without_text": session.scalar(select(func.count()).select_from(PageRow).where(unread)),
+                "pages_recognised": session.scalar(
+                    select(func.count()).select_from(PageRow).where(mine, PageRow.recognised)
+                ),
+            }
+            session.execute(update(DocumentRow).where(DocumentRow.id == document_id).values(**counts))
+
+    def scanned_pages(self, document_id: str) -> list[int]:
+        """Numbers of the pages that only OCR can read and that it has not read yet."""
+        query = select(PageRow.number).where(
+            PageRow.document_id == document_id, PageRow.scanned, PageRow.recognised.is_(False)
+        )
+        with self._sessions() as session:
+            return list(session.scalars(query.order_by(PageRow.number)))
+
+    def recognised_texts(self, document_id: str) -> dict[int, str]:
+        """Texts of the pages that OCR has read, by number."""
+        query = select(PageRow.number, PageRow.text).where(PageRow.document_id == document_id, PageRow.recognised)
+        with self._sessions() as session:
+            return {row.number: row.text for row in session.execute(query.order_by(PageRow.number))}
+
     def parsed(self, document_id: str) -> ParsedDocument:
-        """What `put_pages` stored."""
+        """All pages as they are stored, with the outline."""
         with self._sessions() as session:
             row = session.get_one(DocumentRow, document_id)
             pages = session.execute(
@@ -49,32 +125,58 @@ class Contents:
                 outline=tuple(Heading(**heading) for heading in row.outline),
             )
 
-    def put_chunks(self, document_id: str, chunks: Sequence[Chunk]) -> None:
-        """Stores the chunks of a document."""
+    # --- chunks ---------------------------------------------------------------------------------------------------
+
+    def put_chunks(self, document_id: str, index_id: str, chunks: Sequence[Chunk]) -> None:
+        """Stores the chunks of a document in a generation, in place of those it had there."""
         with self._sessions.begin() as session:
-            session.execute(delete(ChunkRow).where(ChunkRow.document_id == document_id))
+            if session.get(DocumentRow, document_id) is None:
+                return
+            session.execute(delete(ChunkRow).where(ChunkRow.document_id == document_id, ChunkRow.index_id == index_id))
             for batch in _batches(chunks):
                 rows = [
                     {
                         "id": chunk.id,
                         "document_id": chunk.document_id,
+                        "index_id": index_id,
                         "ordinal": chunk.ordinal,
                         "text": chunk.text,
                         "start": chunk.start,
                         "page_starts": [list(pair) for pair in chunk.page_starts],
                         "heading_path": list(chunk.heading_path),
+                        "table_header": chunk.table_header,
                     }
                     for chunk in batch
                 ]
                 session.execute(insert(ChunkRow), rows)
 
-    def chunks(self, document_id: str, limit: int | None = None, offset: int = 0) -> list[Chunk]:
-        """Chunks of a document in reading order."""
-        query = select(ChunkRow).where(ChunkRow.document_id == document_id).order_by(ChunkRow.ordinal)
+    def chunks(self, document_id: str, index_id: str, limit: int | None = None, offset: int = 0) -> list[Chunk]:
+        """Chunks of a document in a generation, in reading order."""
+        mine = (ChunkRow.document_id == document_id) & (ChunkRow.index_id == index_id)
+        query = select(ChunkRow).where(mine).order_by(ChunkRow.ordinal)
         with self._sessions() as session:
             return [_chunk(row) for row in session.scalars(query.limit(limit).offset(offset))]
 
-    def visible_chunks(self, knowledge_base_id: str, chunk_ids: Sequence[str]) -> dict[str, tuple[Chunk, str]]:
+    def chunk_ids(self, document_id: str, index_id: str) -> list[str]:
+        """Ids of the chunks of a document in a generation, in reading order."""
+        mine = (ChunkRow.document_id == document_id) & (ChunkRow.index_id == index_id)
+        with self._sessions() as session:
+            return list(session.scalars(select(ChunkRow.id).where(mine).order_by(ChunkRow.ordinal)))
+
+    def documents_in(self, index_id: str) -> list[str]:
+        """Ids of the documents that have chunks in a generation."""
+        with self._sessions() as session:
+            return list(session.scalars(select(ChunkRow.document_id).where(ChunkRow.index_id == index_id).distinct()))
+
+    def clear(self, document_id: str) -> None:
+        """Removes all pages and chunks of a document."""
+        with self._sessions.begin() as session:
+            session.execute(delete(ChunkRow).where(ChunkRow.document_id == document_id))
+            session.execute(delete(PageRow).where(PageRow.document_id == document_id))
+
+    def visible_chunks(
+        self, knowledge_base_id: str, index_id: str, chunk_ids: Sequence[str]
+    ) -> dict[str, tuple[Chunk, str]]:
         """See `app.ports.ChunkReader`."""
         found: dict[str, tuple[Chunk, str]] = {}
         with self._sessions() as session:
@@ -84,6 +186,7 @@ class Contents:
                     .join(DocumentRow, ChunkRow.document_id == DocumentRow.id)
                     .where(
                         ChunkRow.id.in_(batch),
+                        ChunkRow.index_id == index_id,
                         DocumentRow.knowledge_base_id == knowledge_base_id,
                         DocumentRow.state == DocumentState.READY,
                     )
@@ -113,4 +216,5 @@ def _chunk(row: ChunkRow) -> Chunk:
         start=row.start,
         page_starts=tuple((offset, number) for offset, number in row.page_starts),
         heading_path=tuple(row.heading_path),
+        table_header=row.table_header,
     )

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import structlog
 from alembic import command
 from alembic.config import Config
 from alembic.util.exc import CommandError
-from sqlalchemy import Engine, create_engine, event
+from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session, sessionmaker
 
@@ -16,7 +18,26 @@ from app.errors import MigrationFailed
 
 log = structlog.get_logger(__name__)
 
-Sessions = sessionmaker[Session]
+_WRITES = "manualqa_writes"
+
+
+class Sessions:
+    """Sessions for reading (call it) and for writing (`begin`).
+
+    A writing session takes the write lock before its first read, so that what it has read still holds when it writes;
+    a reading one sees one state of the catalogue throughout.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self._reading = sessionmaker(engine)
+        self._writing = sessionmaker(engine.execution_options(**{_WRITES: True}))
+
+    def __call__(self) -> Session:
+        return self._reading()
+
+    def begin(self) -> AbstractContextManager[Session]:
+        """A session that commits at the end, or rolls everything back."""
+        return self._writing.begin()
 
 
 def open_database(folder: Path) -> Engine:
@@ -24,6 +45,7 @@ def open_database(folder: Path) -> Engine:
     folder.mkdir(parents=True, exist_ok=True)
     engine = create_engine(f"sqlite:///{folder / 'catalogue.sqlite'}", connect_args={"timeout": 30})
     event.listen(engine, "connect", _configure_sqlite)
+    event.listen(engine, "begin", _begin_sqlite)
     try:
         _migrate(engine)
     except (CommandError, SQLAlchemyError) as error:
@@ -34,12 +56,18 @@ def open_database(folder: Path) -> Engine:
     return engine
 
 
-def _configure_sqlite(connection: object, record: object) -> None:  # noqa: ARG001
-    cursor = connection.cursor()  # type: ignore[attr-defined]
+def _configure_sqlite(connection: sqlite3.Connection, record: object) -> None:  # noqa: ARG001
+    connection.isolation_level = None  # transactions begin below, not when the driver thinks fit
+    cursor = connection.cursor()
     cursor.execute("PRAGMA journal_mode=WAL")
     cursor.execute("PRAGMA synchronous=FULL")  # an accepted document survives a power cut
     cursor.execute("PRAGMA foreign_keys=ON")
     cursor.close()
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    writes = connection.get_execution_options().get(_WRITES)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
 
 def _migrate(engine: Engine) -> None:

@@ -1,83 +1,104 @@
-"""Documents and their ingestion jobs in the catalogue; each call names the knowledge base it is allowed to see."""
+"""Documents in the catalogue; each call names the knowledge base it is allowed to see."""
 
 from __future__ import annotations
 
 import secrets
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Select, delete, select, update
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy import ColumnElement, delete, func, select
+from sqlalchemy.orm import Session
 
 from app.catalogue.database import Sessions
-from app.catalogue.records import Document, Job
-from app.catalogue.tables import DocumentRow, JobRow, KnowledgeBaseRow, now
-from app.errors import DocumentNotFound, JobNotFound, KnowledgeBaseNotFound
-from app.types import DocumentState, Stage
+from app.catalogue.jobs import OPEN, end_job, new_job, require_open
+from app.catalogue.records import Document, Generation
+from app.catalogue.tables import DocumentRow, GenerationRow, JobRow, KnowledgeBaseRow, PlacementRow, now
+from app.errors import (
+    DocumentNotFound,
+    JobCancelled,
+    JobEnded,
+    KnowledgeBaseFull,
+    KnowledgeBaseNotFound,
+    NothingToRetry,
+)
+from app.types import DocumentState, Fingerprint, GenerationState, JobKind, JobState
+
+WORKING = (DocumentState.QUEUED, DocumentState.PROCESSING)
+STOPPED = (DocumentState.FAILED, DocumentState.CANCELLED)
 
 
 @dataclass(frozen=True, slots=True)
 class NewDocument:
-    """What an upload is known by."""
+    """What an upload is known by; `replaces`: once ready, it takes the place of those of the same name."""
 
     name: str
     media_type: str
     sha256: str
     bytes: int
+    replaces: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """What one knowledge base may hold."""
+
+    documents: int
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """What publishing did: whether it could (its generation is the live one), and which documents it hid."""
+
+    done: bool
+    hidden: tuple[str, ...] = ()
 
 
 class Documents:
-    """Rows of documents and jobs. States change only here, each in one conditional statement."""
+    """Rows of documents. States change only here, each in one transaction."""
 
     def __init__(self, sessions: Sessions) -> None:
         self._sessions = sessions
 
     # --- adding and reading ---------------------------------------------------------------------------------------
 
-    def add(self, knowledge_base_id: str, new: NewDocument) -> tuple[Document, Job, bool]:
-        """The document of these bytes, its newest job, and whether it is new.
+    def add(self, knowledge_base_id: str, new: NewDocument, room: Room) -> tuple[Document, str, bool]:
+        """The document of these bytes, its newest job's id, and whether that job is new.
 
-        The same bytes in the same knowledge base are one document, however many ask at once. A failed one is put back
-        in the queue with a new job.
+        The same bytes in the same knowledge base are one document, however many ask at once; one that failed or was
+        cancelled is put back in the queue. Raises `KnowledgeBaseNotFound`, `KnowledgeBaseFull`.
         """
-        document_id = f"doc-{secrets.token_hex(8)}"
-        job_id = f"job-{secrets.token_hex(8)}"
-        try:
-            with self._sessions.begin() as session:
-                base = session.get(KnowledgeBaseRow, knowledge_base_id)
-                if base is None or base.deleting:
-                    raise KnowledgeBaseNotFound(ref=knowledge_base_id[:60])
-                session.add(
-                    DocumentRow(
-                        id=document_id,
-                        knowledge_base_id=knowledge_base_id,
-                        name=new.name,
-                        media_type=new.media_type,
-                        sha256=new.sha256,
-                        bytes=new.bytes,
-                        state=DocumentState.QUEUED,
-                    )
-                )
-                session.flush()
-                session.add(JobRow(id=job_id, document_id=document_id, stage=Stage.WAITING))
-        except IntegrityError:
-            return self._again(knowledge_base_id, new.sha256, job_id)
-        return self.get(knowledge_base_id, document_id), self.job(job_id), True
-
-    def _again(self, knowledge_base_id: str, sha256: str, job_id: str) -> tuple[Document, Job, bool]:
-        same = (DocumentRow.knowledge_base_id == knowledge_base_id) & (DocumentRow.sha256 == sha256)
         with self._sessions.begin() as session:
-            row = session.scalars(select(DocumentRow).where(same, DocumentRow.state != DocumentState.DELETING)).one()
-            document_id = row.id
-            failed = (DocumentRow.id == document_id) & (DocumentRow.state == DocumentState.FAILED)
-            fresh: dict[str, Any] = {"state": DocumentState.QUEUED, "error_code": None, "error_params": {}}
-            requeued = session.execute(update(DocumentRow).where(failed).values(**fresh))
-            if requeued.rowcount:  # type: ignore[attr-defined]
-                session.add(JobRow(id=job_id, document_id=document_id, stage=Stage.WAITING))
-            newest = select(JobRow.id).where(JobRow.document_id == document_id).order_by(JobRow.created_at.desc())
+            base = session.get(KnowledgeBaseRow, knowledge_base_id)
+            if base is None or base.deleting:
+                raise KnowledgeBaseNotFound(ref=knowledge_base_id[:60])
+            row = session.scalars(
+                select(DocumentRow).where(_of(knowledge_base_id), DocumentRow.sha256 == new.sha256)
+            ).one_or_none()
+            if row is not None:
+                if row.name == new.name:
+                    row.accepted_at = _next_moment(session, row.knowledge_base_id, row.name)
+                job_id, is_new = _job_of(session, row)
+                return _document(row), job_id, is_new
+            _require_room(session, base, new.bytes, room)
+            row = DocumentRow(
+                id=f"doc-{secrets.token_hex(8)}",
+                knowledge_base_id=knowledge_base_id,
+                name=new.name,
+                media_type=new.media_type,
+                sha256=new.sha256,
+                bytes=new.bytes,
+                state=DocumentState.QUEUED,
+                replaces=new.replaces,
+                created_at=now(),
+                accepted_at=_next_moment(session, knowledge_base_id, new.name),
+                error_params={},
+            )
+            session.add(row)
             session.flush()
-            current = session.scalars(newest.limit(1)).one()
-        return self.get(knowledge_base_id, document_id), self.job(current), current == job_id
+            job_id = new_job(session, JobKind.INGEST, knowledge_base_id, document_id=row.id)
+            return _document(row), job_id, True
 
     def get(self, knowledge_base_id: str, document_id: str) -> Document:
         """Raises `DocumentNotFound`, also for a document of another knowledge base or one being deleted."""
@@ -92,101 +113,163 @@ class Documents:
     ) -> list[Document]:
         """Documents of a knowledge base, newest first."""
         query = (
-            select(DocumentRow)
-            .where(DocumentRow.knowledge_base_id == knowledge_base_id, DocumentRow.state != DocumentState.DELETING)
-            .order_by(DocumentRow.created_at.desc(), DocumentRow.id)
+            select(DocumentRow).where(_of(knowledge_base_id)).order_by(DocumentRow.created_at.desc(), DocumentRow.id)
         )
         if state is not None:
             query = query.where(DocumentRow.state == state)
         with self._sessions() as session:
             return [_document(row) for row in session.scalars(query.limit(limit).offset(offset))]
 
-    def for_work(self, document_id: str) -> tuple[Document, str]:
-        """The document and its index id, for the worker; raises `DocumentNotFound` once it is being deleted."""
+    # --- what the worker does -------------------------------------------------------------------------------------
+
+    def for_work(self, document_id: str, job_id: str) -> tuple[Document, Generation]:
+        """The document and the live generation; raises `JobCancelled` once this job may not go on with it."""
         with self._sessions() as session:
+            require_open(session, job_id)
             row = session.get(DocumentRow, document_id)
-            if row is None or row.state == DocumentState.DELETING:
-                raise DocumentNotFound(ref=document_id)
+            if row is None or row.state not in WORKING:
+                raise JobCancelled
             base = session.get_one(KnowledgeBaseRow, row.knowledge_base_id)
-            return _document(row), base.index_id
+            return _document(row), _live(session, base)
 
-    # --- what the worker writes -----------------------------------------------------------------------------------
+    def for_rebuild(self, document_id: str, index_id: str, job_id: str) -> Document | None:
+        """The document where it is searchable and not in this generation yet; raises `JobCancelled`."""
+        with self._sessions() as session:
+            require_open(session, job_id)
+            row = session.get(DocumentRow, document_id)
+            if row is None or row.state != DocumentState.READY:
+                return None
+            placed = session.get(PlacementRow, (document_id, index_id))
+            return _document(row) if placed is None else None
 
-    def start(self, document_id: str, job_id: str) -> None:
-        """The worker has taken the document; raises `DocumentNotFound` where it was deleted meanwhile."""
-        open_states = (DocumentState.QUEUED, DocumentState.PROCESSING)
-        self._move(document_id, open_states, state=DocumentState.PROCESSING)
+    def start(self, document_id: str, job_id: str) -> Document:
+        """The worker has taken the document; raises `JobCancelled`."""
         with self._sessions.begin() as session:
-            session.execute(
-                update(JobRow).where(JobRow.id == job_id, JobRow.started_at.is_(None)).values(started_at=now())
-            )
+            require_open(session, job_id)
+            row = session.get(DocumentRow, document_id)
+            if row is None or row.state not in WORKING:
+                raise JobCancelled
+            row.state = DocumentState.PROCESSING
+            return _document(row)
 
-    def progress(self, job_id: str, **values: int | Stage) -> None:
-        """Sets counts or the stage of a job."""
+    def publish(self, document_id: str, job_id: str, index_id: str, chunks: int) -> Published:
+        """The one step that makes a document searchable, and hides those whose place it takes.
+
+        Not done where another generation has become the live one. Raises `JobCancelled`. Where a newer version of the
+        same name is searchable already, this one is hidden instead.
+        """
         with self._sessions.begin() as session:
-            session.execute(update(JobRow).where(JobRow.id == job_id).values(**values))
+            require_open(session, job_id)
+            row = session.get(DocumentRow, document_id)
+            if row is None or row.state not in WORKING:
+                raise JobCancelled
+            base = session.get_one(KnowledgeBaseRow, row.knowledge_base_id)
+            if base.index_id != index_id:
+                return Published(done=False)
+            others = _of(base.id) & (DocumentRow.state == DocumentState.READY) & (DocumentRow.name == row.name)
+            newer = others & (DocumentRow.accepted_at > row.accepted_at) & DocumentRow.replaces
+            if session.scalar(select(func.count()).select_from(DocumentRow).where(newer)):
+                row.state = DocumentState.DELETING
+                end_job(session, JobRow.id == job_id, JobState.DONE)
+                return Published(done=True, hidden=(document_id,))
+            replaced = others & (DocumentRow.accepted_at <= row.accepted_at)
+            older = list(session.scalars(select(DocumentRow).where(replaced))) if row.replaces else []
+            for other in older:
+                other.state = DocumentState.DELETING
+            row.state, row.chunks, row.ready_at = DocumentState.READY, chunks, now()
+            session.merge(PlacementRow(document_id=document_id, index_id=index_id, chunks=chunks))
+            end_job(session, JobRow.id == job_id, JobState.DONE)
+            return Published(done=True, hidden=tuple(other.id for other in older))
 
-    def publish(self, document_id: str, job_id: str, chunks: int) -> None:
-        """The one step that makes a document searchable; raises `DocumentNotFound` where it was deleted meanwhile."""
-        states = (DocumentState.PROCESSING, DocumentState.READY)
-        self._move(document_id, states, state=DocumentState.READY, chunks=chunks, ready_at=now())
-        self._end(job_id)
+    def place(self, document_id: str, index_id: str, job_id: str, chunks: int) -> None:
+        """Records that a searchable document is whole in a generation that is being built; raises `JobCancelled`."""
+        with self._sessions.begin() as session:
+            require_open(session, job_id)
+            row = session.get(DocumentRow, document_id)
+            generation = session.get(GenerationRow, index_id)
+            if generation is None or generation.state != GenerationState.BUILDING:
+                raise JobCancelled
+            if row is not None and row.state == DocumentState.READY:
+                session.merge(PlacementRow(document_id=document_id, index_id=index_id, chunks=chunks))
 
     def fail(self, document_id: str, job_id: str, code: str, params: dict[str, Any]) -> None:
-        """The document stops here, with the reason; one that is being deleted stays so."""
-        states = (DocumentState.QUEUED, DocumentState.PROCESSING)
+        """The document stops here, with the reason; one that is being deleted or was cancelled stays so."""
         with self._sessions.begin() as session:
-            session.execute(
-                update(DocumentRow)
-                .where(DocumentRow.id == document_id, DocumentRow.state.in_(states))
-                .values(state=DocumentState.FAILED, error_code=code, error_params=params)
-            )
-        self._end(job_id, done=False)
+            row = session.get(DocumentRow, document_id)
+            job = session.get(JobRow, job_id)
+            if row is not None and row.state in WORKING and job is not None and job.state in OPEN:
+                row.state, row.error_code, row.error_params = DocumentState.FAILED, code, params
+            end_job(session, JobRow.id == job_id, JobState.FAILED, code, params)
 
-    def _end(self, job_id: str, *, done: bool = True) -> None:
-        values: dict[str, Any] = {"ended_at": now()}
-        if done:
-            values["stage"] = Stage.DONE
+    # --- cancelling, retrying, deleting ---------------------------------------------------------------------------
+
+    def cancel(self, document_id: str, job_id: str) -> None:
+        """The document stops where it is, not searchable; raises `JobEnded`."""
         with self._sessions.begin() as session:
-            session.execute(update(JobRow).where(JobRow.id == job_id).values(**values))
+            row, job = session.get(DocumentRow, document_id), session.get(JobRow, job_id)
+            if row is None or job is None or row.state not in WORKING or job.state not in OPEN:
+                raise JobEnded(ref=job_id)
+            row.state = DocumentState.CANCELLED
+            end_job(session, JobRow.id == job_id, JobState.CANCELLED)
 
-    def _move(self, document_id: str, states: tuple[DocumentState, ...], **values: object) -> None:
+    def retry(self, document_id: str) -> tuple[str, bool]:
+        """The id of a job for a document that failed or was cancelled, and whether it is new; its open job otherwise.
+
+        Raises `DocumentNotFound`, `NothingToRetry`.
+        """
         with self._sessions.begin() as session:
-            moved = session.execute(
-                update(DocumentRow).where(DocumentRow.id == document_id, DocumentRow.state.in_(states)).values(**values)
-            )
-            if not moved.rowcount:  # type: ignore[attr-defined]
-                raise DocumentNotFound(ref=document_id)
+            row = session.get(DocumentRow, document_id)
+            if row is None or row.state == DocumentState.DELETING:
+                raise DocumentNotFound(ref=document_id[:60])
+            if row.state == DocumentState.READY:
+                raise NothingToRetry(name=row.name)
+            return _job_of(session, row)
 
-    def new_job(self, document_id: str) -> str:
-        """A further job for a document whose last one broke off; returns its id."""
-        job_id = f"job-{secrets.token_hex(8)}"
-        with self._sessions.begin() as session:
-            session.add(JobRow(id=job_id, document_id=document_id, stage=Stage.WAITING))
-        return job_id
+    def name(self, document_id: str) -> str:
+        """Its display name, in any state; a question mark where there is no such row."""
+        with self._sessions() as session:
+            row = session.get(DocumentRow, document_id)
+            return "?" if row is None else row.name
 
-    # --- deleting -------------------------------------------------------------------------------------------------
+    def bytes(self, document_id: str) -> int:
+        """Size of its file; 0 where there is no such row."""
+        with self._sessions() as session:
+            row = session.get(DocumentRow, document_id)
+            return 0 if row is None else row.bytes
+
+    def is_stopped(self, document_id: str) -> bool:
+        """Whether it failed or was cancelled, so that nothing of it is wanted but its row and its file."""
+        with self._sessions() as session:
+            row = session.get(DocumentRow, document_id)
+            return row is not None and row.state in STOPPED
 
     def hide(self, knowledge_base_id: str, document_id: str) -> None:
         """Out of every answer when this returns; the purge comes later. Raises `DocumentNotFound`."""
-        self.get(knowledge_base_id, document_id)
         with self._sessions.begin() as session:
-            session.execute(
-                update(DocumentRow).where(DocumentRow.id == document_id).values(state=DocumentState.DELETING)
-            )
+            row = session.get(DocumentRow, document_id)
+            if row is None or row.knowledge_base_id != knowledge_base_id or row.state == DocumentState.DELETING:
+                raise DocumentNotFound(ref=document_id[:60])
+            row.state = DocumentState.DELETING
+            end_job(session, JobRow.document_id == document_id, JobState.CANCELLED)
 
     def hidden(self) -> list[str]:
         """Ids of documents that are hidden and not purged yet."""
         with self._sessions() as session:
             return list(session.scalars(select(DocumentRow.id).where(DocumentRow.state == DocumentState.DELETING)))
 
-    def place(self, document_id: str) -> tuple[str, str] | None:
-        """(index id, sha256) of a document in any state, or None where there is no such row."""
+    def hidden_place(self, document_id: str) -> tuple[str, list[str]] | None:
+        """(sha256, index ids of its knowledge base) of a hidden document, or None where there is no such row."""
         with self._sessions() as session:
             row = session.get(DocumentRow, document_id)
-            if row is None:
+            if row is None or row.state != DocumentState.DELETING:
                 return None
-            return session.get_one(KnowledgeBaseRow, row.knowledge_base_id).index_id, row.sha256
+            return row.sha256, _index_ids(session, row.knowledge_base_id)
+
+    def index_ids(self, document_id: str) -> list[str]:
+        """Index ids of all generations of its knowledge base; none where there is no such row."""
+        with self._sessions() as session:
+            row = session.get(DocumentRow, document_id)
+            return [] if row is None else _index_ids(session, row.knowledge_base_id)
 
     def forget(self, document_id: str) -> None:
         """Removes the row of a hidden document with its pages, chunks and jobs."""
@@ -200,35 +283,76 @@ class Documents:
         with self._sessions() as session:
             return session.scalar(select(DocumentRow.id).where(DocumentRow.sha256 == sha256).limit(1)) is not None
 
-    # --- jobs -----------------------------------------------------------------------------------------------------
+    def reopen(self, document_id: str) -> str | None:
+        """A job for a document that should be on its way but whose job has ended; None where all is well."""
+        with self._sessions.begin() as session:
+            row = session.get(DocumentRow, document_id)
+            if row is None or row.state not in WORKING:
+                return None
+            job_id, is_new = _job_of(session, row)
+            return job_id if is_new else None
 
-    def job(self, job_id: str) -> Job:
-        """Raises `JobNotFound`."""
+    def read_again(self, document_id: str) -> str | None:
+        """Puts a searchable document back in the queue, to be read from its file; the id of its job, or None."""
+        with self._sessions.begin() as session:
+            row = session.get(DocumentRow, document_id)
+            if row is None or row.state != DocumentState.READY:
+                return None
+            row.state = DocumentState.QUEUED
+            session.execute(delete(PlacementRow).where(PlacementRow.document_id == document_id))
+            return new_job(session, JobKind.INGEST, row.knowledge_base_id, document_id=row.id)
+
+    def without_job(self) -> list[str]:
+        """Ids of documents that should be on their way and have no open job."""
+        open_job = select(JobRow.id).where(JobRow.document_id == DocumentRow.id, JobRow.state.in_(OPEN)).exists()
         with self._sessions() as session:
-            found = session.execute(_jobs().where(JobRow.id == job_id)).one_or_none()
-        if found is None:
-            raise JobNotFound(ref=job_id[:60])
-        return _job(found[0], found[1])
-
-    def jobs(self, limit: int, offset: int, knowledge_base_id: str | None = None) -> list[Job]:
-        """Jobs, newest first."""
-        query = _jobs().order_by(JobRow.created_at.desc(), JobRow.id)
-        if knowledge_base_id is not None:
-            query = query.where(DocumentRow.knowledge_base_id == knowledge_base_id)
-        with self._sessions() as session:
-            return [_job(job, document) for job, document in session.execute(query.limit(limit).offset(offset))]
-
-    def unfinished(self) -> list[tuple[str, str]]:
-        """(document id, job id) of documents that should be on their way, with their newest job."""
-        states = (DocumentState.QUEUED, DocumentState.PROCESSING)
-        query = _jobs().where(DocumentRow.state.in_(states), JobRow.ended_at.is_(None)).order_by(JobRow.created_at)
-        with self._sessions() as session:
-            return [(document.id, job.id) for job, document in session.execute(query)]
+            return list(session.scalars(select(DocumentRow.id).where(DocumentRow.state.in_(WORKING), ~open_job)))
 
 
-def _jobs() -> Select[JobRow, DocumentRow]:
-    joined = select(JobRow, DocumentRow).join(DocumentRow, JobRow.document_id == DocumentRow.id)
-    return joined.where(DocumentRow.state != DocumentState.DELETING)
+def _of(knowledge_base_id: str) -> ColumnElement[bool]:
+    mine: ColumnElement[bool] = DocumentRow.knowledge_base_id == knowledge_base_id
+    return mine & (DocumentRow.state != DocumentState.DELETING)
+
+
+def _index_ids(session: Session, knowledge_base_id: str) -> list[str]:
+    mine = GenerationRow.knowledge_base_id == knowledge_base_id
+    return list(session.scalars(select(GenerationRow.index_id).where(mine)))
+
+
+def _live(session: Session, base: KnowledgeBaseRow) -> Generation:
+    row = session.get_one(GenerationRow, base.index_id)
+    state = GenerationState(row.state)
+    return Generation(row.index_id, base.id, row.number, Fingerprint(**row.fingerprint), state, row.created_at)
+
+
+def _next_moment(session: Session, knowledge_base_id: str, name: str) -> datetime:
+    """Now, but after all that was accepted under this name, even where the clock was set back: the last upload wins."""
+    last = session.scalar(
+        select(func.max(DocumentRow.accepted_at)).where(_of(knowledge_base_id), DocumentRow.name == name)
+    )
+    return now() if last is None else max(now(), last + timedelta(microseconds=1))
+
+
+def _job_of(session: Session, row: DocumentRow) -> tuple[str, bool]:
+    """The newest job of a document, or a new one where it has stopped or lost its own; and whether it is new."""
+    jobs = select(JobRow).where(JobRow.document_id == row.id)
+    job = session.scalars(jobs.order_by(JobRow.state.in_(OPEN).desc(), JobRow.created_at.desc()).limit(1)).one_or_none()
+    has_open = job is not None and job.state in OPEN
+    if job is not None and (has_open or row.state == DocumentState.READY):
+        return job.id, False
+    row.state, row.error_code, row.error_params = DocumentState.QUEUED, None, {}
+    return new_job(session, JobKind.INGEST, row.knowledge_base_id, document_id=row.id), True
+
+
+def _require_room(session: Session, base: KnowledgeBaseRow, more: int, room: Room) -> None:
+    count, size = session.execute(
+        select(func.count(), func.coalesce(func.sum(DocumentRow.bytes), 0)).where(_of(base.id))
+    ).one()
+    if count >= room.documents:
+        raise KnowledgeBaseFull(name=base.name, limit=f"{room.documents} documents", setting="MQA_MAX_DOCUMENTS")
+    if size + more > room.bytes:
+        limit = f"{room.bytes // 1_000_000} MB"
+        raise KnowledgeBaseFull(name=base.name, limit=limit, setting="MQA_MAX_KNOWLEDGE_BASE_MB")
 
 
 def _document(row: DocumentRow) -> Document:
@@ -246,25 +370,6 @@ def _document(row: DocumentRow) -> Document:
         error_params=row.error_params,
         created_at=row.created_at,
         ready_at=row.ready_at,
-    )
-
-
-def _job(job: JobRow, document: DocumentRow) -> Job:
-    failed = document.state == DocumentState.FAILED and job.ended_at is not None
-    return Job(
-        id=job.id,
-        document_id=document.id,
-        document_name=document.name,
-        knowledge_base_id=document.knowledge_base_id,
-        state=DocumentState(document.state),
-        stage=Stage(job.stage),
-        pages_done=job.pages_done,
-        pages_total=job.pages_total,
-        chunks_done=job.chunks_done,
-        chunks_total=job.chunks_total,
-        error_code=document.error_code if failed else None,
-        error_params=document.error_params if failed else {},
-        created_at=job.created_at,
-        started_at=job.started_at,
-        ended_at=job.ended_at,
+        pages_without_text=row.pages_without_text,
+        pages_recognised=row.pages_recognised,
     )

@@ -46,8 +46,12 @@ class DataFolder:
 
     def release(self) -> None:
         """Gives the folder back and removes the note."""
-        self._note.unlink(missing_ok=True)
+        self.forget()
         self._lock.release()
+
+    def forget(self) -> None:
+        """Removes the note; the folder stays taken until the process ends."""
+        self._note.unlink(missing_ok=True)
 
     def announce(self, note: RunNote) -> None:
         """Leaves the note, readable for this user only."""

@@ -5,15 +5,16 @@ from __future__ import annotations
 import secrets
 from dataclasses import asdict
 
-from sqlalchemy import func, select, update
+from sqlalchemy import delete, func, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from app.catalogue.database import Sessions
+from app.catalogue.jobs import end_job
 from app.catalogue.records import KnowledgeBase, KnowledgeBaseSettings
-from app.catalogue.tables import DocumentRow, KnowledgeBaseRow
+from app.catalogue.tables import DocumentRow, GenerationRow, JobRow, KnowledgeBaseRow
 from app.errors import InvalidName, KnowledgeBaseNotFound, NameTaken
-from app.types import DocumentState, Fingerprint
+from app.types import DocumentState, Fingerprint, GenerationState, JobState
 
 MAX_NAME = 120
 
@@ -28,16 +29,22 @@ class KnowledgeBases:
         """A new, empty knowledge base; raises `InvalidName`, `NameTaken`."""
         clean = checked_name(name)
         identity = f"kb-{secrets.token_hex(8)}"
+        index_id, built_with = f"{identity}-g1", fingerprint.as_dict()
         row = KnowledgeBaseRow(
-            id=identity,
-            name=clean,
-            index_id=f"{identity}-g1",
-            fingerprint=fingerprint.as_dict(),
-            settings=asdict(settings),
+            id=identity, name=clean, index_id=index_id, fingerprint=built_with, settings=asdict(settings)
+        )
+        first = GenerationRow(
+            index_id=index_id,
+            knowledge_base_id=identity,
+            number=1,
+            fingerprint=built_with,
+            state=GenerationState.LIVE,
         )
         try:
             with self._sessions.begin() as session:
                 session.add(row)
+                session.flush()
+                session.add(first)
         except IntegrityError as error:
             raise NameTaken(name=clean) from error
         return self.get(identity)
@@ -49,6 +56,15 @@ class KnowledgeBases:
             if row is None or row.deleting:
                 raise KnowledgeBaseNotFound(ref=knowledge_base_id[:60])
             return _record(session, row)
+
+    def name_of(self, index_id: str) -> str:
+        """The name of the knowledge base that has this index; a question mark where none has."""
+        mine = GenerationRow.index_id == index_id
+        query = select(KnowledgeBaseRow.name).join(
+            GenerationRow, GenerationRow.knowledge_base_id == KnowledgeBaseRow.id
+        )
+        with self._sessions() as session:
+            return session.scalar(query.where(mine)) or "?"
 
     def all(self, name: str | None = None) -> list[KnowledgeBase]:
         """All of them by name, or the one with exactly this name."""
@@ -82,19 +98,30 @@ class KnowledgeBases:
             )
             mine = DocumentRow.knowledge_base_id == knowledge_base_id
             session.execute(update(DocumentRow).where(mine).values(state=DocumentState.DELETING))
+            end_job(session, JobRow.knowledge_base_id == knowledge_base_id, JobState.CANCELLED)
             return list(session.scalars(select(DocumentRow.id).where(mine)))
 
-    def hidden(self) -> list[tuple[str, str]]:
-        """(id, index id) of those that are hidden and not purged yet."""
+    def hidden(self) -> list[str]:
+        """Ids of those that are hidden and not purged yet."""
         with self._sessions() as session:
-            rows = session.scalars(select(KnowledgeBaseRow).where(KnowledgeBaseRow.deleting.is_(True)))
-            return [(row.id, row.index_id) for row in rows]
+            return list(session.scalars(select(KnowledgeBaseRow.id).where(KnowledgeBaseRow.deleting.is_(True))))
+
+    def hidden_contents(self, knowledge_base_id: str) -> tuple[list[str], list[str]]:
+        """(document ids, index ids) that a hidden knowledge base still has."""
+        with self._sessions() as session:
+            row = session.get(KnowledgeBaseRow, knowledge_base_id)
+            if row is None or not row.deleting:
+                return [], []
+            documents = select(DocumentRow.id).where(DocumentRow.knowledge_base_id == knowledge_base_id)
+            generations = select(GenerationRow.index_id).where(GenerationRow.knowledge_base_id == knowledge_base_id)
+            return list(session.scalars(documents)), list(session.scalars(generations))
 
     def forget(self, knowledge_base_id: str) -> None:
         """Removes the row of a hidden knowledge base whose documents are gone."""
         with self._sessions.begin() as session:
             row = session.get(KnowledgeBaseRow, knowledge_base_id)
             if row is not None and row.deleting:
+                session.execute(delete(GenerationRow).where(GenerationRow.knowledge_base_id == knowledge_base_id))
                 session.delete(row)
 
 
@@ -110,8 +137,8 @@ def _record(session: Session, row: KnowledgeBaseRow) -> KnowledgeBase:
     mine = (DocumentRow.knowledge_base_id == row.id) & (DocumentRow.state != DocumentState.DELETING)
     documents = session.scalar(select(func.count()).where(mine)) or 0
     ready = mine & (DocumentRow.state == DocumentState.READY)
-    count, pages = session.execute(
-        select(func.count(), func.coalesce(func.sum(DocumentRow.pages), 0)).where(ready)
+    count, pages, last = session.execute(
+        select(func.count(), func.coalesce(func.sum(DocumentRow.pages), 0), func.max(DocumentRow.ready_at)).where(ready)
     ).one()
     return KnowledgeBase(
         id=row.id,
@@ -123,4 +150,5 @@ def _record(session: Session, row: KnowledgeBaseRow) -> KnowledgeBase:
         documents=documents,
         ready=count,
         pages=pages or 0,
+        last_ready_at=last,
     )

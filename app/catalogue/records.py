@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from app.types import DocumentState, Fingerprint, Stage
+from app.types import DocumentState, Fingerprint, GenerationState, JobKind, JobState, Stage
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,11 +30,32 @@ class KnowledgeBase:
     documents: int = 0
     ready: int = 0
     pages: int = 0
+    last_ready_at: datetime | None = None
+
+    def answers_like(self, other: KnowledgeBase) -> bool:
+        """Whether the same documents, in the same generation, are searchable in both states of one knowledge base."""
+        return (self.index_id, self.ready, self.last_ready_at) == (other.index_id, other.ready, other.last_ready_at)
+
+
+@dataclass(frozen=True, slots=True)
+class Generation:
+    """One index of a knowledge base, with what built it."""
+
+    index_id: str
+    knowledge_base_id: str
+    number: int
+    fingerprint: Fingerprint
+    state: GenerationState
+    created_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """One file of a knowledge base and where it stands."""
+    """One file of a knowledge base and where it stands.
+
+    `pages_without_text` counts pages that could not be read (scans, without OCR), `pages_recognised` those that OCR
+    has read.
+    """
 
     id: str
     knowledge_base_id: str
@@ -49,22 +70,36 @@ class Document:
     error_params: dict[str, Any]
     created_at: datetime
     ready_at: datetime | None
+    pages_without_text: int | None = None
+    pages_recognised: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One ingestion: `stage` and counts while it runs, `error_code` when it failed."""
+    """One ingestion or rebuild: `stage` and counts while it runs, `error_code` when it failed.
+
+    A rebuild has no document but the index that it makes and what it makes it with, and counts documents beside the
+    chunks of the one it is at.
+    """
 
     id: str
-    document_id: str
-    document_name: str
+    kind: JobKind
     knowledge_base_id: str
-    state: DocumentState
+    document_id: str | None
+    document_name: str | None
+    index_id: str | None
+    fingerprint: Fingerprint | None
+    state: JobState
     stage: Stage
+    stage_started_at: datetime | None
+    stage_from: int
     pages_done: int
     pages_total: int | None
     chunks_done: int
     chunks_total: int | None
+    documents_done: int
+    documents_total: int | None
+    attempts: int
     error_code: str | None
     error_params: dict[str, Any]
     created_at: datetime

@@ -9,7 +9,7 @@ from sqlalchemy import JSON, ForeignKey, Index, Integer, String, Text, text
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from sqlalchemy.types import DateTime, TypeDecorator
 
-from app.types import DocumentState, Stage
+from app.types import DocumentState, GenerationState, JobKind, JobState, Stage
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -35,7 +35,7 @@ class Table(DeclarativeBase):
 
 
 class KnowledgeBaseRow(Table):
-    """A closed set of documents with its own settings and its own index."""
+    """A closed set of documents with its settings; `index_id` and `fingerprint` are those of its live generation."""
 
     __tablename__ = "knowledge_bases"
 
@@ -45,6 +45,19 @@ class KnowledgeBaseRow(Table):
     fingerprint: Mapped[dict[str, Any]] = mapped_column(JSON)
     settings: Mapped[dict[str, Any]] = mapped_column(JSON)
     deleting: Mapped[bool] = mapped_column(default=False)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
+
+
+class GenerationRow(Table):
+    """One index of a knowledge base, with what built it."""
+
+    __tablename__ = "generations"
+
+    index_id: Mapped[str] = mapped_column(String(60), primary_key=True)
+    knowledge_base_id: Mapped[str] = mapped_column(ForeignKey("knowledge_bases.id"), index=True)
+    number: Mapped[int] = mapped_column(Integer)
+    fingerprint: Mapped[dict[str, Any]] = mapped_column(JSON)
+    state: Mapped[GenerationState] = mapped_column(String(20))
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
 
 
@@ -76,45 +89,91 @@ class DocumentRow(Table):
     error_code: Mapped[str | None] = mapped_column(String(60), default=None)
     error_params: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
+    accepted_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
+    replaces: Mapped[bool] = mapped_column(default=True)
+    pages_without_text: Mapped[int | None] = mapped_column(Integer, default=None)
+    pages_recognised: Mapped[int | None] = mapped_column(Integer, default=None)
     ready_at: Mapped[datetime | None] = mapped_column(UtcDateTime, default=None)
 
 
+class PlacementRow(Table):
+    """A document is whole in a generation's index, with so many chunks."""
+
+    __tablename__ = "placements"
+
+    document_id: Mapped[str] = mapped_column(ForeignKey("documents.id", ondelete="CASCADE"), primary_key=True)
+    index_id: Mapped[str] = mapped_column(
+        ForeignKey("generations.index_id", ondelete="CASCADE"), primary_key=True, index=True
+    )
+    chunks: Mapped[int] = mapped_column(Integer)
+
+
 class PageRow(Table):
-    """The text of one page."""
+    """The text of one page; `scanned` and not `recognised` means that only OCR could read it.
+
+    `lines` are [text, left, top, right, bottom] of an OCR page, in fractions of its width and height.
+    """
 
     __tablename__ = "pages"
 
     document_id: Mapped[str] = mapped_column(ForeignKey("documents.id", ondelete="CASCADE"), primary_key=True)
     number: Mapped[int] = mapped_column(Integer, primary_key=True)
     text: Mapped[str] = mapped_column(Text)
+    scanned: Mapped[bool] = mapped_column(default=False)
+    recognised: Mapped[bool] = mapped_column(default=False)
+    lines: Mapped[list[list[Any]] | None] = mapped_column(JSON, default=None)
 
 
 class ChunkRow(Table):
-    """One chunk; `page_starts` as in `app.types.Chunk`."""
+    """One chunk of a document in one generation; `page_starts` as in `app.types.Chunk`."""
 
     __tablename__ = "chunks"
+    __table_args__ = (Index("chunks_of_a_document", "document_id", "index_id", "ordinal"),)
 
     id: Mapped[str] = mapped_column(String(60), primary_key=True)
-    document_id: Mapped[str] = mapped_column(ForeignKey("documents.id", ondelete="CASCADE"), index=True)
+    document_id: Mapped[str] = mapped_column(ForeignKey("documents.id", ondelete="CASCADE"))
+    index_id: Mapped[str] = mapped_column(ForeignKey("generations.index_id", ondelete="CASCADE"), index=True)
     ordinal: Mapped[int] = mapped_column(Integer)
     text: Mapped[str] = mapped_column(Text)
     start: Mapped[int] = mapped_column(Integer)
     page_starts: Mapped[list[list[int]]] = mapped_column(JSON)
     heading_path: Mapped[list[str]] = mapped_column(JSON)
+    table_header: Mapped[str] = mapped_column(Text, default="")
 
 
 class JobRow(Table):
-    """One ingestion as people watch it; the durable workflow behind it has the same id."""
+    """One ingestion or rebuild as people watch it; the durable workflow behind it has the same id.
+
+    `steps` counts finished steps, `attempts` the starts of the process since the last of them, so that a job which
+    kills every process that takes it up ends. `stage_from` is what was done when the stage began at `stage_started_at`,
+    for its speed.
+    """
 
     __tablename__ = "jobs"
 
     id: Mapped[str] = mapped_column(String(60), primary_key=True)
-    document_id: Mapped[str] = mapped_column(ForeignKey("documents.id", ondelete="CASCADE"), index=True)
+    kind: Mapped[JobKind] = mapped_column(String(20), default=JobKind.INGEST)
+    knowledge_base_id: Mapped[str] = mapped_column(ForeignKey("knowledge_bases.id", ondelete="CASCADE"), index=True)
+    document_id: Mapped[str | None] = mapped_column(
+        ForeignKey("documents.id", ondelete="CASCADE"), index=True, default=None
+    )
+    index_id: Mapped[str | None] = mapped_column(String(60), default=None)
+    fingerprint: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True), default=None)
+    state: Mapped[JobState] = mapped_column(String(20), default=JobState.QUEUED, index=True)
     stage: Mapped[Stage] = mapped_column(String(20), default=Stage.WAITING)
+    stage_started_at: Mapped[datetime | None] = mapped_column(UtcDateTime, default=None)
+    stage_from: Mapped[int] = mapped_column(Integer, default=0)
     pages_done: Mapped[int] = mapped_column(Integer, default=0)
     pages_total: Mapped[int | None] = mapped_column(Integer, default=None)
     chunks_done: Mapped[int] = mapped_column(Integer, default=0)
     chunks_total: Mapped[int | None] = mapped_column(Integer, default=None)
+    documents_done: Mapped[int] = mapped_column(Integer, default=0)
+    documents_total: Mapped[int | None] = mapped_column(Integer, default=None)
+    steps: Mapped[int] = mapped_column(Integer, default=0)
+    steps_at_start: Mapped[int] = mapped_column(Integer, default=-1)
+    attempts: Mapped[int] = mapped_column(Integer, default=0)
+    error_code: Mapped[str | None] = mapped_column(String(60), default=None)
+    error_params: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
     started_at: Mapped[datetime | None] = mapped_column(UtcDateTime, default=None)
     ended_at: Mapped[datetime | None] = mapped_column(UtcDateTime, default=None)

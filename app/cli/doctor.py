@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+from app.cli.client import Client, ServerError
 from app.cli.models import wanted
 from app.cli.words import WORDS
 from app.errors import ManualqaError, ServerNotRunning
@@ -14,7 +15,9 @@ from app.models.store import ModelStore
 from app.phrases import translated
 
 if TYPE_CHECKING:
-    from app.cli.main import Terminal
+    from app.cli.terminal import Terminal
+
+FORBIDDEN = 403
 
 
 @dataclass(frozen=True)
@@ -24,11 +27,12 @@ class Finding:
     check: str
     ok: bool
     detail: str
+    found: dict[str, Any] | None = None
 
 
-def examine(at: Terminal, *, as_json: bool) -> int:
-    """Prints what it finds; returns 0 where nothing needs a hand."""
-    findings = list(_findings(at))
+def examine(at: Terminal, *, repair: bool = False, deep: bool = False, as_json: bool) -> int:
+    """Prints what it finds, mended where `repair` says so; returns 0 where nothing needs a hand."""
+    findings = list(_findings(at, repair=repair, deep=deep))
     if as_json:
         at.print_json([asdict(finding) for finding in findings])
     else:
@@ -42,7 +46,7 @@ def examine(at: Terminal, *, as_json: bool) -> int:
     return 0 if all(finding.ok for finding in findings) else 1
 
 
-def _findings(at: Terminal) -> Iterator[Finding]:
+def _findings(at: Terminal, *, repair: bool, deep: bool) -> Iterator[Finding]:
     store = ModelStore.from_settings(at.settings)
     for name in wanted(at):
         try:
@@ -53,6 +57,7 @@ def _findings(at: Terminal) -> Iterator[Finding]:
     try:
         with at.client() as client:
             ready = client.ready()
+            agreement = list(_consistency(at, client, repair=repair, deep=deep))
     except ServerNotRunning as error:
         yield Finding("server", ok=False, detail=error.message(at.words.language))
         return
@@ -60,6 +65,23 @@ def _findings(at: Terminal) -> Iterator[Finding]:
     yield Finding("server", ok=ready["status"] == "ready", detail=at.words("line", name=client.url, text=status))
     for name, part in ready["parts"].items():
         yield Finding(name, ok=part["state"] in ("ready", "off"), detail=_state(at, part))
+    yield from agreement
+
+
+def _consistency(at: Terminal, client: Client, *, repair: bool, deep: bool) -> Iterator[Finding]:
+    """Whether catalogue, files and indexes agree; a key that is no admin's is told only where it asked for more."""
+    try:
+        report = client.post("/v1/maintenance/check", {"repair": repair, "deep": deep}, patient=True)
+    except ServerError as error:
+        if error.server_status != FORBIDDEN or repair or deep:
+            yield Finding("consistency", ok=False, detail=error.message(at.words.language))
+        return
+    for found in report["findings"]:
+        note = "repaired" if found["repaired"] else None if repair else "repairable"
+        text = at.words("with_detail", text=found["message"], detail=at.words(note)) if note else found["message"]
+        yield Finding("consistency", ok=found["repaired"], detail=text, found=found)
+    if not report["findings"]:
+        yield Finding("consistency", ok=True, detail=at.words("agrees", **report["checked"]))
 
 
 def _state(at: Terminal, part: dict[str, Any]) -> str:

@@ -2,52 +2,47 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
-from rich.text import Text
-
 from app.cli.client import Client, ServerError
+from app.cli.documents import documents_of
+from app.cli.following import Board, Following
 from app.cli.questions import find_base
+from app.cli.sources import Refused, Source, Sources
 from app.errors import InvalidInput
+from app.phrases import translated
 
 if TYPE_CHECKING:
-    from app.cli.main import Terminal
+    from app.cli.terminal import Terminal
 
 Json = dict[str, Any]
-SUFFIXES = {".pdf", ".txt", ".md", ".markdown"}
 
 
 def ingest_paths(at: Terminal, paths: list[Path], base_name: str | None, *, as_json: bool) -> int:
-    """Uploads all files, waits for their jobs, and returns 0 where every document is ready."""
-    files = list(_files(paths))
-    if not files:
-        raise InvalidInput(reason=at.words("nothing_to_ingest", paths=", ".join(str(path) for path in paths)))
-    with at.client() as client, _bars(at) as bars:
-        base = _base(at, client, base_name)
-        sent = [(path, *_send(at, client, bars, base, path)) for path in files]
-        results = [_follow(at, client, bars, path, task, outcome) for path, task, outcome in sent]
+    """Sends all files while the server works on them, and returns 0 where every document is ready."""
+    with Sources.of(paths, at.settings.max_upload_mb) as sources:
+        if not sources.found:
+            raise InvalidInput(reason=at.words("nothing_to_ingest", paths=", ".join(str(path) for path in paths)))
+        with at.client() as client:
+            base = _base(at, client, base_name)
+            names = {document["name"] for document in documents_of(client, base["id"], "ready")}
+            board = Board(at, quiet=as_json)
+            with board, Following(at, client, board, base["id"]) as following:
+                try:
+                    sent = [_send(at, client, following, board, base, source, names) for source in sources.found]
+                    ended = following.wait()
+                except KeyboardInterrupt:
+                    left = len(following.waiting())
+                    board.say(base["name"], at.words("left_running_in", count=left, base=base["name"]))
+                    return 1
+    results = [_result(outcome, ended) for outcome in sent]
     if as_json:
-        at.print_json({"documents": results})
-    for result in results:
-        if result["error"] and not as_json:
-            line = at.words("line", name=result["file"], text=result["error"]["message"])
-            at.err.print(Text(line, style="red"), soft_wrap=True)
+        at.print_json({"documents": results, "left_out": sources.left_out})
+    elif sources.left_out:
+        key = "left_out_one" if sources.left_out == 1 else "left_out"
+        at.err.print(at.words(key, count=sources.left_out), markup=False)
     return 0 if all(result["state"] == "ready" for result in results) else 1
-
-
-def _files(paths: Iterable[Path]) -> Iterable[Path]:
-    """Files named on the command line as they are; folders by what can be read in them."""
-    for path in paths:
-        if path.is_dir():
-            yield from sorted(
-                found for found in path.rglob("*") if found.suffix.lower() in SUFFIXES and found.is_file()
-            )
-        else:
-            yield path
 
 
 def _base(at: Terminal, client: Client, name: str | None) -> Json:
@@ -61,42 +56,49 @@ def _base(at: Terminal, client: Client, name: str | None) -> Json:
     return made
 
 
-def _bars(at: Terminal) -> Progress:
-    columns = (
-        TextColumn("{task.description}", markup=False),
-        BarColumn(),
-        TextColumn("{task.fields[note]}", markup=False),
-    )
-    return Progress(*columns, TimeElapsedColumn(), console=at.err)
-
-
-def _send(at: Terminal, client: Client, bars: Progress, base: Json, path: Path) -> tuple[TaskID, Json]:
-    task = bars.add_task(
-        os.fsencode(path.name).decode("utf-8", "replace"), total=path.stat().st_size or 1, note=at.words("uploading")
-    )
+def _send(
+    at: Terminal, client: Client, following: Following, board: Board, base: Json, source: Source, names: set[str]
+) -> Json:
+    """Sends one file; whatever is wrong with it is its own outcome, and the next goes on."""
+    task = board.sending(source.name, source.size)
     try:
-        return task, client.upload(base["id"], path, lambda count: bars.advance(task, count))
+        with source.open() as stream:
+            taken = client.upload_stream(
+                base["id"], source.name, source.size, stream, lambda count: board.sent(task, count)
+            )
     except ServerError as error:
-        return task, {"error": {"code": error.server_code, "message": error.message(at.words.language)}}
+        problem = {"code": error.server_code, "message": error.message(at.words.language)}
+    except Refused as refused:
+        problem = {"code": refused.key, "message": at.words(refused.key, **refused.params)}
+    except OSError as error:
+        problem = {"code": "unreadable_file", "message": translated(error.strerror or str(error), at.words.language)}
+    else:
+        name = taken["document"]["name"]
+        replaces = bool(taken["created"]) and name in names
+        if not taken["created"]:
+            board.say(source.shown, at.words("duplicate"))
+        elif replaces:
+            board.say(source.shown, at.words("replaces", name=name))
+        following.expect(taken["job"], source.shown)
+        return {"file": source.shown, "error": None, **taken, "replaces": replaces}
+    finally:
+        board.end_sending(task)
+    board.say(source.shown, problem["message"], bad=True)
+    return {"file": source.shown, "error": problem, "job": None}
 
 
-def _follow(at: Terminal, client: Client, bars: Progress, path: Path, task: TaskID, outcome: Json) -> Json:
-    if "error" in outcome:
-        bars.update(task, note=at.words("failed"))
-        return {"file": str(path), "state": "refused", "document_id": None, "error": outcome["error"]}
-    job = outcome["job"]
-    for job in client.job_states(outcome["job"]["id"]):
-        bars.update(task, **_bar(at, job))
-    note = at.words("failed") if job["state"] == "failed" else f"{job['pages_total']} {at.words('pages')}"
-    if not outcome["created"]:
-        note = at.words("with_detail", text=note, detail=at.words("duplicate"))
-    bars.update(task, total=1, completed=1, note=note)
-    return {"file": str(path), "state": job["state"], "document_id": job["document_id"], "error": job["error"]}
-
-
-def _bar(at: Terminal, job: Json) -> dict[str, Any]:
-    """How far a job is: reading pages is the first fifth, embedding the rest, as their times are."""
-    parsed = job["pages_done"] / (job["pages_total"] or 1)
-    embedded = job["chunks_done"] / (job["chunks_total"] or 1)
-    note = f"{at.words(job['stage'])} {job['pages_done']}/{job['pages_total'] or '?'} {at.words('pages')}"
-    return {"total": 1, "completed": 0.2 * parsed + 0.8 * embedded, "note": note}
+def _result(outcome: Json, ended: dict[str, Json | None]) -> Json:
+    """What became of one file: `ready`, `failed`, `cancelled`, `refused`, or `gone` where it was deleted meanwhile."""
+    if outcome["job"] is None:
+        return {"file": outcome["file"], "state": "refused", "document_id": None, "error": outcome["error"]}
+    job = ended[outcome["job"]["id"]]
+    state = "gone" if job is None else "ready" if job["state"] == "done" else job["state"]
+    return {
+        "file": outcome["file"],
+        "state": state,
+        "document_id": outcome["document"]["id"],
+        "job_id": outcome["job"]["id"],
+        "created": outcome["created"],
+        "replaces": outcome["replaces"],
+        "error": job["error"] if job is not None else None,
+    }

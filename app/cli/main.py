@@ -5,60 +5,38 @@ Exit codes: 0 done, 1 failed, 2 used wrongly, 3 the manuals have no answer, 4 no
 
 from __future__ import annotations
 
-import json
 import logging
 import sys
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, NoReturn
 
 import structlog
 import typer
 from pydantic import ValidationError
-from rich.console import Console
 
 from app import __version__
-from app.cli.client import Client, ServerError
-from app.cli.words import Words, spoken_language
-from app.errors import Denied, ManualqaError, ServerNotRunning
-from app.settings import Settings, language_setting, load_settings
-from app.validation import fault, faults
-
-FAILED, USAGE, NO_ANSWER, NO_SERVER, KEY_REFUSED = 1, 2, 3, 4, 5
+from app.cli.terminal import USAGE, bad_setting, exit_code, terminal
+from app.errors import ManualqaError
+from app.types import DocumentState, JobKind, JobState
 
 cli = typer.Typer(no_args_is_help=True, add_completion=False, help="Ask product manuals. · 向产品手册提问。")
 models_cli = typer.Typer(no_args_is_help=True, help="Model weights on this machine. · 本机的模型权重。")
 keys_cli = typer.Typer(no_args_is_help=True, help="API keys. · API 密钥。")
 bases_cli = typer.Typer(no_args_is_help=True, help="Knowledge bases. · 知识库。")
+documents_cli = typer.Typer(no_args_is_help=True, help="Documents. · 文档。")
+jobs_cli = typer.Typer(
+    no_args_is_help=True, help="Jobs: documents and rebuilds on their way. · 任务：处理中的文档与重建。"
+)
 cli.add_typer(models_cli, name="models")
 cli.add_typer(keys_cli, name="keys")
 cli.add_typer(bases_cli, name="bases")
+cli.add_typer(documents_cli, name="documents")
+cli.add_typer(jobs_cli, name="jobs")
 
 JsonFlag = Annotated[bool, typer.Option("--json", help="Print JSON. · 输出 JSON。")]
 BaseName = Annotated[str | None, typer.Option("--kb", help="Knowledge base by name. · 知识库名称。")]
 
-
-@dataclass(frozen=True)
-class Terminal:
-    """What every command needs: settings, words, and where to print."""
-
-    settings: Settings
-    words: Words
-    out: Console
-    err: Console
-
-    def client(self) -> Client:
-        return Client.connect(self.settings, self.words.language)
-
-    def print_json(self, value: Any) -> None:  # noqa: ANN401 - whatever the API answered
-        """Plain JSON, for scripts."""
-        sys.stdout.write(json.dumps(value, ensure_ascii=False, indent=2) + "\n")
-
-
-def terminal() -> Terminal:
-    """The terminal of this process."""
-    settings = load_settings()
-    return Terminal(settings, Words(spoken_language(settings.language)), Console(), Console(stderr=True))
+JobId = Annotated[str, typer.Argument(help="Id of the job. · 任务编号。")]
 
 
 @cli.command()
@@ -82,7 +60,9 @@ def serve(
 
 @cli.command()
 def ingest(
-    paths: Annotated[list[Path], typer.Argument(exists=True, help="Files or folders. · 文件或文件夹。")],
+    paths: Annotated[
+        list[Path], typer.Argument(exists=True, help="Files, folders, ZIP files. · 文件、文件夹或 ZIP 文件。")
+    ],
     kb: BaseName = None,
     json_: JsonFlag = False,
 ) -> None:
@@ -118,11 +98,18 @@ def search(
 
 
 @cli.command()
-def doctor(json_: JsonFlag = False) -> None:
+def doctor(
+    repair: Annotated[
+        bool,
+        typer.Option("--repair", help="Mend indexes, files and jobs that disagree. · 修复不一致的索引、文件与任务。"),
+    ] = False,
+    deep: Annotated[bool, typer.Option("--deep", help="Read every file too. · 同时校验每个文件。")] = False,
+    json_: JsonFlag = False,
+) -> None:
     """Check settings, weights, data folder and the running server. · 检查设置、权重、数据文件夹与服务器。"""
     from app.cli.doctor import examine  # noqa: PLC0415
 
-    raise typer.Exit(examine(terminal(), as_json=json_))
+    raise typer.Exit(examine(terminal(), repair=repair, deep=deep, as_json=json_))
 
 
 @models_cli.command("list")
@@ -138,11 +125,12 @@ def models_pull(
     names: Annotated[
         list[str] | None, typer.Argument(help="Models; by default those of the settings. · 模型名称。")
     ] = None,
+    json_: JsonFlag = False,
 ) -> None:
     """Fetch weights, check them, and work offline from then on. · 下载并校验权重，之后可离线运行。"""
     from app.cli.models import pull_models  # noqa: PLC0415
 
-    pull_models(terminal(), names or [])
+    pull_models(terminal(), names or [], as_json=json_)
 
 
 @models_cli.command("verify")
@@ -150,11 +138,12 @@ def models_verify(
     names: Annotated[
         list[str] | None, typer.Argument(help="Models; by default all that are here. · 模型名称。")
     ] = None,
+    json_: JsonFlag = False,
 ) -> None:
     """Check the sha256 of every file. · 校验每个文件的 sha256。"""
     from app.cli.models import verify_models  # noqa: PLC0415
 
-    verify_models(terminal(), names or [])
+    raise typer.Exit(verify_models(terminal(), names or [], as_json=json_))
 
 
 @keys_cli.command("create")
@@ -164,60 +153,129 @@ def keys_create(
     json_: JsonFlag = False,
 ) -> None:
     """Make an API key; it is shown once. · 新建 API 密钥；仅显示一次。"""
-    at = terminal()
-    with at.client() as client:
-        made = client.post("/v1/keys", {"name": name, "role": role})
-    if json_:
-        at.print_json(made)
-    else:
-        at.out.print(at.words("first_key", secret=made["secret"]), markup=False)
+    from app.cli.keys import create_key  # noqa: PLC0415
+
+    create_key(terminal(), name, role, as_json=json_)
 
 
 @keys_cli.command("list")
 def keys_list(json_: JsonFlag = False) -> None:
     """List API keys. · 列出 API 密钥。"""
-    at = terminal()
-    with at.client() as client:
-        found = client.get("/v1/keys")
-    if json_:
-        at.print_json(found)
-        return
-    for key in found["keys"]:
-        state = at.words("key_revoked" if key["revoked_at"] else "key_active")
-        at.out.print(f"{key['id']}  {key['role']:8} {state:8} {key['name']}", markup=False)
+    from app.cli.keys import list_keys  # noqa: PLC0415
+
+    list_keys(terminal(), as_json=json_)
 
 
 @keys_cli.command("revoke")
-def keys_revoke(key_id: Annotated[str, typer.Argument(help="Id of the key. · 密钥编号。")]) -> None:
+def keys_revoke(
+    key_id: Annotated[str, typer.Argument(help="Id of the key. · 密钥编号。")], json_: JsonFlag = False
+) -> None:
     """End a key at once. · 立即吊销密钥。"""
-    at = terminal()
-    with at.client() as client:
-        client.delete(f"/v1/keys/{key_id}")
-    at.out.print(at.words("revoked", id=key_id), markup=False)
+    from app.cli.keys import revoke_key  # noqa: PLC0415
+
+    revoke_key(terminal(), key_id, as_json=json_)
 
 
 @bases_cli.command("list")
 def bases_list(json_: JsonFlag = False) -> None:
     """List knowledge bases. · 列出知识库。"""
-    at = terminal()
-    with at.client() as client:
-        found = client.get("/v1/knowledge-bases")
-    if json_:
-        at.print_json(found)
-        return
-    for base in found["knowledge_bases"]:
-        at.out.print(f"{base['id']}  {base['ready']}/{base['documents']}  {base['name']}", markup=False)
+    from app.cli.bases import list_bases  # noqa: PLC0415
+
+    list_bases(terminal(), as_json=json_)
+
+
+@bases_cli.command("rebuild")
+def bases_rebuild(
+    name: Annotated[str, typer.Argument(help="Name of the knowledge base. · 知识库名称。")],
+    chunk_size: Annotated[
+        int | None, typer.Option(min=100, max=4000, help="Characters of a chunk. · 分块长度。")
+    ] = None,
+    chunk_overlap: Annotated[int | None, typer.Option(min=0, max=1000, help="Characters shared. · 重叠长度。")] = None,
+    embedder: Annotated[str | None, typer.Option(help="Embedding model. · 嵌入模型。")] = None,
+    wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Show its progress. · 显示进度。")] = True,
+    json_: JsonFlag = False,
+) -> None:
+    """Build the index anew; the present one answers until then. · 重建索引；完成前由现有索引作答。"""
+    from app.cli.bases import rebuild_base  # noqa: PLC0415
+
+    given = {"chunk_size": chunk_size, "chunk_overlap": chunk_overlap, "embedder": embedder}
+    changes = {key: value for key, value in given.items() if value is not None}
+    raise typer.Exit(rebuild_base(terminal(), name, changes, wait=wait, as_json=json_))
 
 
 @bases_cli.command("delete")
-def bases_delete(name: Annotated[str, typer.Argument(help="Name of the knowledge base. · 知识库名称。")]) -> None:
+def bases_delete(
+    name: Annotated[str, typer.Argument(help="Name of the knowledge base. · 知识库名称。")], json_: JsonFlag = False
+) -> None:
     """Delete a knowledge base with its documents. · 删除知识库及其文档。"""
-    from app.cli.questions import find_base  # noqa: PLC0415
+    from app.cli.bases import delete_base  # noqa: PLC0415
 
-    at = terminal()
-    with at.client() as client:
-        client.delete(f"/v1/knowledge-bases/{find_base(at, client, name)['id']}")
-    at.out.print(at.words("deleted", name=name), markup=False)
+    delete_base(terminal(), name, as_json=json_)
+
+
+@documents_cli.command("list")
+def documents_list(
+    kb: BaseName = None,
+    state: Annotated[DocumentState | None, typer.Option(help="Only in this state. · 仅列出此状态。")] = None,
+    json_: JsonFlag = False,
+) -> None:
+    """List documents and why any of them failed. · 列出文档及失败原因。"""
+    from app.cli.documents import list_documents  # noqa: PLC0415
+
+    list_documents(terminal(), kb, state, as_json=json_)
+
+
+@documents_cli.command("delete")
+def documents_delete(
+    document: Annotated[str, typer.Argument(help="Id or name of the document. · 文档编号或名称。")],
+    kb: BaseName = None,
+    json_: JsonFlag = False,
+) -> None:
+    """Delete a document; no answer draws on it any more. · 删除文档；此后任何回答都不再用到它。"""
+    from app.cli.documents import delete_document  # noqa: PLC0415
+
+    delete_document(terminal(), document, kb, as_json=json_)
+
+
+@jobs_cli.command("list")
+def jobs_list(
+    kb: BaseName = None,
+    state: Annotated[JobState | None, typer.Option(help="Only in this state. · 仅列出此状态。")] = None,
+    kind: Annotated[JobKind | None, typer.Option(help="Only of this kind. · 仅列出此类任务。")] = None,
+    json_: JsonFlag = False,
+) -> None:
+    """List jobs, newest first. · 列出任务，最新的在前。"""
+    from app.cli.jobs import list_jobs  # noqa: PLC0415
+
+    list_jobs(terminal(), kb, state, kind, as_json=json_)
+
+
+@jobs_cli.command("watch")
+def jobs_watch(
+    job_id: Annotated[str | None, typer.Argument(help="Id of a job; by default all open ones. · 任务编号。")] = None,
+    kb: BaseName = None,
+    json_: JsonFlag = False,
+) -> None:
+    """Show progress until the jobs have ended. · 显示进度，直到任务结束。"""
+    from app.cli.jobs import watch_jobs  # noqa: PLC0415
+
+    raise typer.Exit(watch_jobs(terminal(), job_id, kb, as_json=json_))
+
+
+@jobs_cli.command("cancel")
+def jobs_cancel(job_id: JobId, json_: JsonFlag = False) -> None:
+    """Stop a job; nothing half-done stays. · 停止任务，不留下半成品。"""
+    from app.cli.jobs import cancel_job  # noqa: PLC0415
+
+    cancel_job(terminal(), job_id, as_json=json_)
+
+
+@jobs_cli.command("retry")
+def jobs_retry(job_id: JobId, json_: JsonFlag = False) -> None:
+    """Try again what failed or was cancelled. · 重试失败或已取消的任务。"""
+    from app.cli.jobs import retry_job  # noqa: PLC0415
+
+    retry_job(terminal(), job_id, as_json=json_)
 
 
 @cli.command()
@@ -234,25 +292,8 @@ def main() -> NoReturn:
     except ManualqaError as error:
         at = terminal()
         at.err.print(error.message(at.words.language), style="red", markup=False, highlight=False, soft_wrap=True)
-        sys.exit(_exit_code(error))
+        sys.exit(exit_code(error))
     except ValidationError as error:
-        sys.stderr.write(_bad_setting(error) + "\n")
+        sys.stderr.write(bad_setting(error) + "\n")
         sys.exit(USAGE)
     sys.exit(0)
-
-
-def _bad_setting(error: ValidationError) -> str:
-    """The sentence on settings that cannot be used, of which that of the language may be one."""
-    words = Words(spoken_language(language_setting()))
-    wrong = [
-        (f"MQA_{'.'.join(str(part) for part in found['loc']).upper()}", fault(found, words.language))
-        for found in error.errors(include_url=False, include_input=False)
-    ]
-    return words("bad_setting", reason=faults(wrong, words.language))
-
-
-def _exit_code(error: ManualqaError) -> int:
-    if isinstance(error, ServerNotRunning):
-        return NO_SERVER
-    refused = isinstance(error, Denied) or (isinstance(error, ServerError) and error.server_status in (401, 403))
-    return KEY_REFUSED if refused else FAILED

@@ -13,7 +13,7 @@ from app.models.progress import BarProgress, LineProgress, Progress
 from app.models.store import ModelStore, WeightsState
 
 if TYPE_CHECKING:
-    from app.cli.main import Terminal
+    from app.cli.terminal import Terminal
 
 
 def wanted(at: Terminal) -> list[str]:
@@ -50,22 +50,32 @@ def list_models(at: Terminal, *, as_json: bool) -> None:
     at.out.print(table)
 
 
-def pull_models(at: Terminal, names: list[str]) -> None:
+def pull_models(at: Terminal, names: list[str], *, as_json: bool) -> None:
     """Fetches the named models, or those of the settings; raises `WeightsMissing`, `WeightsCorrupt`."""
     store = ModelStore.from_settings(at.settings)
     with _progress(at) as progress:
         pulled = [store.pull(name, progress) for name in names or wanted(at)]
+    if as_json:
+        at.print_json([{"name": model.name, "revision": model.revision, "path": str(model.path)} for model in pulled])
+        return
     for model in pulled:
         at.err.print(at.words("verified", name=model.name), markup=False)
 
 
-def verify_models(at: Terminal, names: list[str]) -> None:
-    """Checks every byte of the named models, or of all that are here; raises `WeightsCorrupt`."""
+def verify_models(at: Terminal, names: list[str], *, as_json: bool) -> int:
+    """Checks every byte of the named models, or of all that are here; raises `WeightsCorrupt`.
+
+    As JSON, what is wrong is listed instead; returns 0 where nothing is.
+    """
     store = ModelStore.from_settings(at.settings)
     present = [row.name for row in store.list() if row.state is not WeightsState.MISSING]
     with _progress(at) as progress:
         checks = [store.verify(name, progress) for name in names or present]
+    if as_json:
+        at.print_json([asdict(check) for check in checks])
+        return 1 if any(check.problems for check in checks) else 0
     for check in checks:
         for found in check.problems:
             raise WeightsCorrupt(found.reason, name=check.name, file=found.file)
         at.out.print(at.words("verified" if check.checked else "unchecked", name=check.name), markup=False)
+    return 0

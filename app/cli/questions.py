@@ -12,7 +12,7 @@ from app.cli.output import print_answer, print_hits
 from app.errors import InvalidInput
 
 if TYPE_CHECKING:
-    from app.cli.main import Terminal
+    from app.cli.terminal import Terminal
 
 Json = dict[str, Any]
 NO_ANSWER = 3

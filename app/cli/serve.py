@@ -11,6 +11,7 @@ import socket
 import threading
 import time
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import structlog
@@ -24,16 +25,22 @@ from app.cli.client import Client
 from app.cli.words import Words
 from app.errors import AddressUnusable, ManualqaError, PortInUse
 from app.phrases import translated
+from app.services import Parts, Services
 from app.settings import Settings, go_offline, share_cores
-from app.wiring import Services, build_services, check_weights
+from app.wiring import build_services, check_weights
 
 SAMPLE_BASE = "sample"
 BACKLOG = 512
 LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 
 
-def run_server(settings: Settings, words: Words, console: Console, sample: Path | None) -> None:
-    """Runs until SIGTERM or Ctrl-C; raises `DataFolderLocked`, `PortInUse`, `WeightsMissing`, `MigrationFailed`."""
+def run_server(
+    settings: Settings, words: Words, console: Console, sample: Path | None, parts: Parts | None = None
+) -> None:
+    """Runs until SIGTERM or Ctrl-C; raises `DataFolderLocked`, `PortInUse`, `WeightsMissing`, `MigrationFailed`.
+
+    `parts` stand in for those that the settings name.
+    """
     started = time.monotonic()
     go_offline()
     share_cores()
@@ -41,12 +48,13 @@ def run_server(settings: Settings, words: Words, console: Console, sample: Path 
     folder.acquire()
     try:
         configure_logging(settings)
-        check_weights(settings)
+        if parts is None:
+            check_weights(settings)
         listener = _listen(settings)
         host, port = listener.getsockname()[:2]
         shown = f"[{host}]" if ":" in host else host
         note = RunNote(pid=os.getpid(), url=f"http://{shown}:{port}", token=new_secret())
-        services = build_services(settings, run_token=note.token)
+        services = build_services(settings, note.token, parts)
         _show_first_key(services, words, console)
         folder.announce(note)
         console.print(words("listening", url=note.url), markup=False)
@@ -62,7 +70,10 @@ def run_server(settings: Settings, words: Words, console: Console, sample: Path 
         )
         for stop in (signal.SIGTERM, signal.SIGINT):
             signal.signal(stop, _stopped)  # the server takes them first, and raises them again when it has ended
-        uvicorn.Server(config).run(sockets=[listener])
+        _Server(config, services).run(sockets=[listener])
+        if services.is_hurrying():  # a step that still runs would hold up the end, and write on without the lock
+            folder.forget()
+            os._exit(0)
     finally:
         folder.release()
     console.print(words("stopped"), markup=False)
@@ -113,6 +124,20 @@ def _show_first_key(services: Services, words: Words, console: Console) -> None:
     if services.keys.count() == 0:
         _, secret = services.keys.create("first key", Role.ADMIN)
         console.print(words("first_key", secret=secret), markup=False, soft_wrap=True)
+
+
+class _Server(uvicorn.Server):
+    """Drains on the first signal and stops at once on the second, whichever they are."""
+
+    def __init__(self, config: uvicorn.Config, services: Services) -> None:
+        super().__init__(config)
+        self._services = services
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        self._services.drain()
+        if self.should_exit:
+            self.force_exit = True
+        super().handle_exit(sig, frame)
 
 
 class _Guide:

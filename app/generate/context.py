@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from app.text.sentences import Span, sentence_spans
+from app.text.table_headers import table_header
 from app.text.tokens import index_tokens, query_tokens
 from app.types import Hit
 
@@ -42,6 +43,19 @@ class Window:
     @property
     def text(self) -> str:
         return self.hit.chunk.text[self.start : self.end]
+
+    @property
+    def table_header(self) -> str:
+        """The first row of the table inside which the window begins, where the window does not show it."""
+        chunk = self.hit.chunk
+        inside = table_header(chunk.text, self.start)
+        if inside or not chunk.table_header:
+            return inside
+        rows_so_far = chunk.text[: self.start + 1].split("\n")
+        return chunk.table_header if all("\t" in row for row in rows_so_far[:-1]) and self._begins_with_row() else ""
+
+    def _begins_with_row(self) -> bool:
+        return "\t" in self.text.lstrip("\n").split("\n", 1)[0]
 
     @property
     def document_start(self) -> int:
@@ -78,6 +92,8 @@ class Passage:
             if end is not None:
                 gap = window.document_start - end
                 parts.append("" if gap <= 0 else " " if gap <= _TOUCHING else " …\n")
+            if window.table_header and window.table_header not in "".join(parts):
+                parts.append(f"\n{window.table_header}\n" if parts else f"{window.table_header}\n")
             parts.append(window.text)
             end = window.document_end
         return "".join(parts).strip()

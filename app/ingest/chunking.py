@@ -15,6 +15,7 @@ from math import ceil
 from pathlib import PurePath
 
 from app.ingest.outline import Places, numbered_headings, place_headings
+from app.text.table_headers import table_header
 from app.types import Chunk, ParsedDocument
 
 CountTokens = Callable[[Sequence[str]], list[int]]
@@ -65,13 +66,19 @@ class _Piece:
 
 
 def chunk_document(
-    document_id: str, parsed: ParsedDocument, rules: ChunkRules, count_tokens: CountTokens, document_name: str = ""
+    document_id: str,
+    parsed: ParsedDocument,
+    rules: ChunkRules,
+    count_tokens: CountTokens,
+    document_name: str = "",
+    prefix: str | None = None,
 ) -> list[Chunk]:
     """The chunks of a document in order; the same input gives the same chunks and ids.
 
-    `document_name` is the one that `index_text` will get: it counts towards `rules.max_tokens`. A document without text
-    has no chunks.
+    `document_name` is the one that `index_text` will get: it counts towards `rules.max_tokens`. Ids begin with
+    `prefix`, the document's id by default. A document without text has no chunks.
     """
+    prefix = document_id if prefix is None else prefix
     text = "\n".join(page.text for page in parsed.pages)
     page_offsets = list(accumulate((len(page.text) + 1 for page in parsed.pages), initial=0))[:-1]
     outline = parsed.outline or numbered_headings(parsed.pages)
@@ -81,13 +88,14 @@ def chunk_document(
         for begin, end in _sections(text, page_offsets, places, rules)
         for piece in _cut(text, begin, end, rules.size, rules.overlap)
     ]
-    draft = _Draft(document_id, document_name, text, parsed, page_offsets, places)
+    draft = _Draft(document_id, document_name, prefix, text, parsed, page_offsets, places)
     fitting = _fit(draft, pieces, rules, count_tokens)
     return [draft.chunk(piece, ordinal) for ordinal, piece in enumerate(fitting)]
 
 
 def index_text(chunk: Chunk, document_name: str) -> str:
-    """What is embedded and indexed for a chunk: the manual's name and the headings over it, then its text."""
+    """What is embedded and indexed for a chunk: the manual's name and the headings over it, the head of the table that
+    it continues, then its text."""
     name = PurePath(document_name.replace("/", " ")).stem[:_NAME_CHARACTERS].strip()
     path = list(chunk.heading_path)
     if path and chunk.text.startswith(path[-1]):
@@ -96,7 +104,7 @@ def index_text(chunk: Chunk, document_name: str) -> str:
     if len(headings) > _PATH_CHARACTERS:
         headings = "…" + headings[-_PATH_CHARACTERS:]
     context = " > ".join(part for part in (name, headings) if part)
-    return f"{context}\n{chunk.text}" if context else chunk.text
+    return "\n".join(part for part in (context, chunk.table_header, chunk.text) if part)
 
 
 def width(text: str) -> int:
@@ -209,6 +217,7 @@ class _Draft:
 
     document_id: str
     document_name: str
+    prefix: str
     text: str
     parsed: ParsedDocument
     page_offsets: list[int]
@@ -216,14 +225,19 @@ class _Draft:
 
     def chunk(self, piece: _Piece, ordinal: int) -> Chunk:
         return Chunk(
-            id=f"{self.document_id}-{ordinal:06d}",
+            id=f"{self.prefix}-{ordinal:06d}",
             document_id=self.document_id,
             ordinal=ordinal,
             text=self.text[piece.lead : piece.end],
             start=piece.lead,
             page_starts=self._page_starts(piece),
             heading_path=self.places.path_at(piece.start),
+            table_header=self._table_header(piece),
         )
+
+    def _table_header(self, piece: _Piece) -> str:
+        page = bisect_right(self.page_offsets, piece.lead) - 1
+        return table_header(self.parsed.pages[page].text, piece.lead - self.page_offsets[page])
 
     def _page_starts(self, piece: _Piece) -> tuple[tuple[int, int], ...]:
         first = bisect_right(self.page_offsets, piece.lead) - 1

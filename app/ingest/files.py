@@ -17,6 +17,7 @@ from pathlib import Path
 from app.errors import BodyTooLarge, DiskFull
 
 HEAD_BYTES = 4096
+FULL_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
@@ -117,6 +118,10 @@ class FileStore:
     def delete(self, sha256: str) -> None:
         self.path(sha256).unlink(missing_ok=True)
 
+    def hashes(self) -> list[str]:
+        """Names of all kept files."""
+        return [path.name for path in self._folder.glob("??/*") if _SHA256.fullmatch(path.name)]
+
     def sweep(self, is_used: Callable[[str], bool]) -> int:
         """Removes what a crash left behind: cut-off uploads, and files that no document uses; returns how many.
 
@@ -134,7 +139,7 @@ def _full_disk(folder: Path, needed: int, reserve: int) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        if error.errno not in FULL_DISK:
             raise
         free = shutil.disk_usage(folder).free
         raise DiskFull(str(error), free_mb=free // 1_000_000, needed_mb=(needed + reserve) // 1_000_000) from error

@@ -1,4 +1,4 @@
-"""What users do with knowledge bases and documents: create, add, delete."""
+"""What users do with knowledge bases, documents and jobs: create, add, replace, rebuild, cancel, delete."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from dataclasses import dataclass
 
-from app.catalogue.documents import NewDocument
+from app.catalogue.documents import NewDocument, Room
 from app.catalogue.records import Document, Job, KnowledgeBase, KnowledgeBaseSettings
-from app.errors import EmptyFile
+from app.errors import EmptyFile, JobEnded, NothingToRetry
 from app.ingest.files import StoredFile
+from app.ingest.indexing import Stores
 from app.ingest.jobs import JobEngine
 from app.ingest.media import detect_type
-from app.ingest.pipeline import Stores
-from app.types import Fingerprint
+from app.types import Fingerprint, JobKind, JobState
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +32,9 @@ class Library:
     stores: Stores
     jobs: JobEngine
     fingerprint: Callable[[], Fingerprint]
+    room: Room
+
+    # --- knowledge bases ----------------------------------------------------------------------------------------------
 
     def create(self, name: str, settings: KnowledgeBaseSettings) -> KnowledgeBase:
         """A new knowledge base, bound to what will build its index; raises `InvalidName`, `NameTaken`, `NotReady`."""
@@ -39,35 +42,46 @@ class Library:
 
     def delete(self, knowledge_base_id: str) -> None:
         """Nothing of it answers any more when this returns; raises `KnowledgeBaseNotFound`."""
-        index_id = self.stores.bases.get(knowledge_base_id).index_id
         with self.stores.files.exclusive():  # an upload that is being kept goes first, and is hidden with the rest
-            hidden = self.stores.bases.hide(knowledge_base_id)
-        for document_id in hidden:
-            self.jobs.enqueue_purge(document_id)
-        self.jobs.enqueue_purge_base(knowledge_base_id, index_id)
+            self.stores.bases.hide(knowledge_base_id)
+        self.jobs.enqueue_purge_base(knowledge_base_id)
 
-    def add(self, knowledge_base_id: str, name: str, received: StoredFile) -> Added:
+    def rebuild(self, knowledge_base_id: str, fingerprint: Fingerprint) -> Job:
+        """Builds a new generation with this fingerprint; the old one answers until it is whole.
+
+        Raises `KnowledgeBaseNotFound`, `RebuildRunning`.
+        """
+        _, job_id = self.stores.generations.start(knowledge_base_id, fingerprint)
+        job = self.stores.jobs.get(job_id)
+        self.jobs.enqueue(job)
+        return job
+
+    # --- documents ----------------------------------------------------------------------------------------------------
+
+    def add(self, knowledge_base_id: str, name: str, received: StoredFile, *, replaces: bool = True) -> Added:
         """Takes a received file into a knowledge base; the file's bytes are kept or gone when this returns.
 
-        Raises `EmptyFile`, `UnsupportedType`, `Unreadable`, `KnowledgeBaseNotFound`.
+        With `replaces`, it takes the place of documents of the same name once it is ready. Raises `EmptyFile`,
+        `UnsupportedType`, `Unreadable`, `KnowledgeBaseNotFound`, `KnowledgeBaseFull`.
         """
         with ExitStack() as undo:
             undo.callback(self.stores.files.discard, received)
             if received.size == 0:
                 raise EmptyFile(name=name)
             media_type = detect_type(name, received.head)
-            new = NewDocument(name=name, media_type=media_type, sha256=received.sha256, bytes=received.size)
-            document, job, created = self._keep(knowledge_base_id, new, received)
+            new = NewDocument(name, media_type, received.sha256, received.size, replaces)
+            document, job_id, created = self._keep(knowledge_base_id, new, received)
             undo.pop_all()
+        job = self.stores.jobs.get(job_id)
         if created:
-            self.jobs.enqueue(document.id, job.id)
+            self.jobs.enqueue(job)
         return Added(document, job, created)
 
-    def _keep(self, knowledge_base_id: str, new: NewDocument, received: StoredFile) -> tuple[Document, Job, bool]:
+    def _keep(self, knowledge_base_id: str, new: NewDocument, received: StoredFile) -> tuple[Document, str, bool]:
         with self.stores.files.exclusive(), ExitStack() as undo:
             self.stores.files.keep(received)
             undo.callback(self._delete_unused, new.sha256)
-            added = self.stores.documents.add(knowledge_base_id, new)
+            added = self.stores.documents.add(knowledge_base_id, new, self.room)
             undo.pop_all()
         return added
 
@@ -81,3 +95,35 @@ class Library:
             with self.stores.files.exclusive():
                 self.stores.documents.hide(knowledge_base_id, document_id)
             self.jobs.enqueue_purge(document_id)
+
+    # --- jobs ---------------------------------------------------------------------------------------------------------
+
+    def cancel(self, job_id: str) -> Job:
+        """Stops a job; what it has done of it is removed. Raises `JobNotFound`, `JobEnded`."""
+        job = self.stores.jobs.get(job_id)
+        if job.document_id is not None:
+            self.stores.documents.cancel(job.document_id, job_id)
+        else:
+            if job.state not in (JobState.QUEUED, JobState.RUNNING):
+                raise JobEnded(ref=job_id)
+            self.stores.generations.abandon(job.index_id or "")
+            self.stores.jobs.end(job_id, JobState.CANCELLED)
+            self.jobs.enqueue_retirement()
+        return self.stores.jobs.get(job_id)
+
+    def retry(self, job_id: str) -> Job:
+        """A new job for what failed or was cancelled, or the one that is on it already.
+
+        Raises `JobNotFound`, `NothingToRetry`, `RebuildRunning`.
+        """
+        job = self.stores.jobs.get(job_id)
+        if job.kind is JobKind.REBUILD:
+            if job.state not in (JobState.FAILED, JobState.CANCELLED):
+                raise NothingToRetry(name=job_id)
+            base = self.stores.bases.get(job.knowledge_base_id)
+            return self.rebuild(base.id, job.fingerprint or base.fingerprint)
+        new_id, created = self.stores.documents.retry(job.document_id or "")
+        new = self.stores.jobs.get(new_id)
+        if created:
+            self.jobs.enqueue(new)
+        return new

@@ -3,148 +3,195 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 
 import structlog
 
-from app.catalogue.contents import Contents
-from app.catalogue.documents import Documents
-from app.catalogue.knowledge_bases import KnowledgeBases
-from app.errors import DocumentError, DocumentNotFound, FingerprintMismatch, IngestFailed, NoText
-from app.ingest.chunking import ChunkRules, chunk_document, index_text
-from app.ingest.files import FileStore
-from app.ports import Embedder, IndexEntry, KeywordIndex, ParseLimits, Parser, VectorStore
-from app.types import Fingerprint, Stage
+from app.catalogue.contents import ReadPage
+from app.catalogue.documents import Published
+from app.errors import DocumentError, DocumentTooCostly, IngestFailed, ManualqaError
+from app.failpoints import failpoint
+from app.ingest.indexing import WINDOW, Indexing, Stores
+from app.ingest.parsers.running_lines import without_running_lines
+from app.ingest.reading import require_text
+from app.ingest.turns import Turns
+from app.ports import OcrLimits, PageReader, ParseLimits, Parser, RecognisedPage
+from app.types import Stage
 
 log = structlog.get_logger(__name__)
-
-WINDOW = 64
-"""Chunks embedded between two checkpoints: 7 s of work on two cores is the most that a kill can cost."""
 
 PROGRESS_SECONDS = 0.5
 """Least time between two progress writes, so that watching costs nothing."""
 
 
 @dataclass(frozen=True, slots=True)
-class Stores:
-    """Everything a document leaves traces in."""
+class Reading:
+    """What reads files: the parsers, and OCR where it is installed."""
 
-    bases: KnowledgeBases
-    documents: Documents
-    contents: Contents
-    files: FileStore
-    vectors: VectorStore
-    keywords: KeywordIndex
+    parser_for: Callable[[str], Parser]
+    limits: ParseLimits
+    document_seconds: float
+    ocr: PageReader | None
+    ocr_limits: OcrLimits
 
 
 @dataclass(frozen=True, slots=True)
 class Pipeline:
-    """Parse, chunk, embed window by window, publish.
+    """Read window by window, recognise scanned pages, chunk, embed window by window, publish.
 
-    Each step raises `DocumentNotFound` where the document was deleted meanwhile, a `DocumentError` where the file is
-    to blame, and `Unavailable` where trying again may help.
+    Each step raises `JobCancelled` where the document was cancelled or deleted meanwhile, a `DocumentError` where the
+    file is to blame, and `Unavailable` where trying again may help.
     """
 
     stores: Stores
-    parser_for: Callable[[str], Parser]
-    embedder: Embedder
-    limits: ParseLimits
-    fingerprint: Callable[[], Fingerprint]
+    indexing: Indexing
+    reading: Reading
+    turns: Turns = field(default_factory=Turns)
 
-    def parse(self, document_id: str, job_id: str) -> int:
-        """Reads the file into pages; returns how many."""
-        self.stores.documents.start(document_id, job_id)
-        document, _ = self.stores.documents.for_work(document_id)
-        progress = _Throttled(lambda done, total: self._progress(job_id, pages_done=done, pages_total=total))
-        self._progress(job_id, stage=Stage.PARSING)
-        path: Path = self.stores.files.path(document.sha256)
-        try:
-            parsed = self.parser_for(document.media_type).parse(path, self.limits, progress)
-        except DocumentError as error:
-            error.params["name"] = document.name  # the parser knows the file by its hash only
-            raise
-        self.stores.contents.put_pages(document_id, parsed)
-        self._progress(job_id, pages_done=len(parsed.pages), pages_total=len(parsed.pages))
-        return len(parsed.pages)
+    # --- from file to pages -------------------------------------------------------------------------------------------
 
-    def chunk(self, document_id: str, job_id: str) -> int:
-        """Cuts the pages into chunks; returns how many."""
-        document, _ = self.stores.documents.for_work(document_id)
-        self._progress(job_id, stage=Stage.CHUNKING)
-        parsed = self.stores.contents.parsed(document_id)
-        built = self.stores.bases.get(document.knowledge_base_id).fingerprint
-        rules = ChunkRules(built.chunk_size, built.chunk_overlap, self.embedder.max_tokens)
-        chunks = chunk_document(document_id, parsed, rules, self.embedder.count_tokens, document.name)
-        if not chunks:
-            raise NoText(name=document.name)
-        self.stores.contents.put_chunks(document_id, chunks)
-        self._progress(job_id, chunks_total=len(chunks), stage=Stage.EMBEDDING)
-        return len(chunks)
+    def read(self, document_id: str, job_id: str, first: int) -> tuple[int, int]:
+        """Reads one window of pages from `first` on; returns the first page of the next and the number of all."""
+        with self.turns.of(document_id):
+            document = self.stores.documents.start(document_id, job_id)
+            jobs, contents = self.stores.jobs, self.stores.contents
+            self._check_time(jobs.stage(job_id, Stage.PARSING, first - 1), document.name)
+            left = self.reading.limits.characters - contents.characters(document_id, before=first)
+            progress = _Throttled(lambda done, total: jobs.progress(job_id, pages_done=done, pages_total=total))
+            path = self.stores.files.path(document.sha256)
+            failpoint("read.begin")
+            try:
+                parser = self.reading.parser_for(document.media_type)
+                part = parser.read(path, replace(self.reading.limits, characters=left), first, progress)
+            except DocumentError as error:
+                _named(error, document.name)
+                raise
+            failpoint("read.parsed")
+            contents.put_part(document_id, first, part)
+            failpoint("read.stored")
+            done = first - 1 + len(part.pages)
+            jobs.stepped(job_id, pages_done=done, pages_total=part.pages_total)
+            return done + 1, part.pages_total
 
-    def embed(self, document_id: str, job_id: str, window: int) -> None:
+    def _check_time(self, seconds: float, name: str) -> None:
+        most = self.reading.document_seconds
+        if seconds > most:
+            raise DocumentTooCostly(name=name, limit=f"{most:.0f} s", setting="MQA_PARSE_DOCUMENT_SECONDS")
+
+    def scanned(self, document_id: str, job_id: str) -> list[int]:
+        """Numbers of the pages that OCR is to read; none where it is not installed."""
+        document, _ = self.stores.documents.for_work(document_id, job_id)
+        pages = self.stores.contents.scanned_pages(document_id) if self.reading.ocr is not None else []
+        self.stores.jobs.stepped(job_id)
+        if pages:
+            log.info("document_needs_ocr", document_id=document_id, pages=document.pages, scanned=len(pages))
+        return pages
+
+    def recognise(self, document_id: str, job_id: str, pages: Sequence[int], done: int) -> None:
+        """Reads the images of these pages; `done` pages of the document can be read already."""
+        with self.turns.of(document_id):
+            document, _ = self.stores.documents.for_work(document_id, job_id)
+            if self.reading.ocr is None:  # not installed any more since the step before
+                return
+            jobs = self.stores.jobs
+            jobs.stage(job_id, Stage.RECOGNISING, done)
+            progress = _Throttled(lambda read, _total: jobs.progress(job_id, pages_done=done + read))
+            path = self.stores.files.path(document.sha256)
+            failpoint("recognise.begin")
+            found = self.reading.ocr.recognise(path, pages, self.reading.ocr_limits, progress)
+            failpoint("recognise.read")
+            self.stores.contents.put_recognised(document_id, map(_read_page, found))
+            jobs.stepped(job_id, pages_done=done + len(pages))
+
+    def settle(self, document_id: str, job_id: str) -> None:
+        """Ends the reading: running heads of OCR pages go, and a document without any text is refused."""
+        with self.turns.of(document_id):
+            document, _ = self.stores.documents.for_work(document_id, job_id)
+            contents = self.stores.contents
+            recognised = contents.recognised_texts(document_id)
+            cleaned = without_running_lines(list(recognised.values()))
+            contents.put_texts(document_id, dict(zip(recognised, cleaned, strict=True)))
+            failpoint("settle.cleaned")
+            contents.count_unread(document_id)
+            parsed = contents.parsed(document_id)
+            try:
+                require_text((page.text for page in parsed.pages), scanned=bool(contents.scanned_pages(document_id)))
+            except DocumentError as error:
+                _named(error, document.name)
+                raise
+            self.stores.jobs.stepped(job_id, pages_done=len(parsed.pages), pages_total=len(parsed.pages))
+
+    # --- from pages to the index --------------------------------------------------------------------------------------
+
+    def chunk(self, document_id: str, job_id: str) -> tuple[str, int]:
+        """Cuts the pages into chunks for the live generation; returns its index id and how many chunks."""
+        with self.turns.of(document_id):
+            document, generation = self.stores.documents.for_work(document_id, job_id)
+            self.stores.jobs.stage(job_id, Stage.CHUNKING)
+            failpoint("chunk.begin")
+            count = self.indexing.chunk(document, generation)
+            failpoint("chunk.stored")
+            self.stores.jobs.stepped(job_id, chunks_done=0, chunks_total=count)
+            return generation.index_id, count
+
+    def embed(self, document_id: str, job_id: str, index_id: str, window: int) -> None:
         """Embeds and stores the vectors of one window of chunks; they are not searchable yet."""
-        document, index_id = self.stores.documents.for_work(document_id)
-        self._check_fingerprint(document.knowledge_base_id)
-        offset = window * WINDOW
-        chunks = self.stores.contents.chunks(document_id, limit=WINDOW, offset=offset)
-        vectors = self.embedder.embed_passages([index_text(chunk, document.name) for chunk in chunks])
-        self.stores.vectors.upsert(index_id, [chunk.id for chunk in chunks], vectors)
-        self._progress(job_id, chunks_done=offset + len(chunks))
+        with self.turns.of(document_id):
+            document, generation = self.stores.documents.for_work(document_id, job_id)
+            if generation.index_id != index_id:  # another one is live now; `publish` says so
+                return
+            self.stores.jobs.stage(job_id, Stage.EMBEDDING, window * WINDOW)
+            failpoint("embed.begin")
+            done = self.indexing.embed(document, generation, window)
+            failpoint("embed.stored")
+            self.stores.jobs.stepped(job_id, chunks_done=done)
 
-    def publish(self, document_id: str, job_id: str) -> None:
-        """Writes the keyword entries in one commit, then makes the document searchable in one statement."""
-        document, index_id = self.stores.documents.for_work(document_id)
-        self._progress(job_id, stage=Stage.PUBLISHING)
-        chunks = self.stores.contents.chunks(document_id)
-        entries = [IndexEntry(chunk.id, document_id, index_text(chunk, document.name)) for chunk in chunks]
-        self.stores.keywords.replace_document(index_id, document_id, entries)
-        self.stores.documents.publish(document_id, job_id, len(chunks))
-        log.info("document_ready", document_id=document_id, pages=document.pages, chunks=len(chunks))
+    def publish(self, document_id: str, job_id: str, index_id: str) -> Published:
+        """Writes the keyword entries in one commit, then makes the document searchable in one step."""
+        with self.turns.of(document_id):
+            document, generation = self.stores.documents.for_work(document_id, job_id)
+            if generation.index_id != index_id:
+                return Published(done=False)
+            self.stores.jobs.stage(job_id, Stage.PUBLISHING)
+            failpoint("publish.begin")
+            chunks = self.indexing.write_keywords(document, generation)
+            failpoint("publish.written")
+            published = self.stores.documents.publish(document_id, job_id, index_id, chunks)
+            failpoint("publish.done")
+        if published.done:
+            log.info("document_ready", document_id=document_id, chunks=chunks, replaced=len(published.hidden))
+        return published
 
-    def fail(self, document_id: str, job_id: str, error: DocumentError | FingerprintMismatch) -> None:
+    # --- where it ends badly ------------------------------------------------------------------------------------------
+
+    def fail(self, document_id: str, job_id: str, error: ManualqaError) -> None:
         """Records why the document stops here."""
         params = {key: value if isinstance(value, int | float) else str(value) for key, value in error.params.items()}
         self.stores.documents.fail(document_id, job_id, error.code(), params)
         log.warning("document_failed", document_id=document_id, error=error.code(), detail=error.detail)
 
-    def purge(self, document_id: str) -> None:
-        """Removes every trace of a hidden document, the catalogue row last, so that a broken purge is repeated."""
-        place = self.stores.documents.place(document_id)
-        if place is None:
-            return
-        index_id, sha256 = place
-        ids = [chunk.id for chunk in self.stores.contents.chunks(document_id)]
-        self.stores.keywords.delete_document(index_id, document_id)
-        self.stores.vectors.delete(index_id, ids)
-        with self.stores.files.exclusive():
-            self.stores.documents.forget(document_id)
-            if not self.stores.documents.uses(sha256):
-                self.stores.files.delete(sha256)
-        log.info("document_purged", document_id=document_id)
-
-    def purge_base(self, knowledge_base_id: str, index_id: str) -> None:
-        """Drops the indexes of a hidden knowledge base and forgets it."""
-        self.stores.keywords.drop(index_id)
-        self.stores.vectors.drop(index_id)
-        self.stores.bases.forget(knowledge_base_id)
-
     def unexpected(self, document_id: str, job_id: str) -> None:
         """Records a fault that is not the file's; the traceback is in the log."""
-        try:
-            document, _ = self.stores.documents.for_work(document_id)
-        except DocumentNotFound:
-            return
-        self.fail(document_id, job_id, IngestFailed(name=document.name))
+        self.fail(document_id, job_id, IngestFailed(name=self.stores.documents.name(document_id)))
 
-    def _check_fingerprint(self, knowledge_base_id: str) -> None:
-        built_with, running = self.stores.bases.get(knowledge_base_id).fingerprint, self.fingerprint()
-        if not built_with.fits(running):
-            raise FingerprintMismatch(built_with=built_with.embedder, running=running.embedder)
+    def clear(self, document_id: str) -> None:
+        """Removes what a failed or cancelled document has left; its row and its file stay, to be tried again."""
+        with self.turns.of(document_id):
+            if self.stores.documents.is_stopped(document_id):
+                failpoint("clear.begin")
+                self.indexing.remove(document_id, self.stores.documents.index_ids(document_id))
+                self.stores.contents.clear(document_id)
+                failpoint("clear.done")
 
-    def _progress(self, job_id: str, **values: int | Stage) -> None:
-        self.stores.documents.progress(job_id, **values)
+
+def _read_page(page: RecognisedPage) -> ReadPage:
+    return ReadPage(page.number, page.text, tuple((line.text, *line.box) for line in page.lines))
+
+
+def _named(error: DocumentError, name: str) -> None:
+    """Puts the name into the error that users know; a parser knows a file by its hash only."""
+    error.params["name"] = name
 
 
 class _Throttled:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import numpy as np
 import structlog
@@ -14,6 +15,7 @@ import structlog
 from app.errors import EmbedderUnavailable
 from app.ports import Vectors
 from app.retrieve.prefixes import Prefixes
+from app.retrieve.turns import Turns
 from app.settings import share_cores
 
 if TYPE_CHECKING:
@@ -21,15 +23,30 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger(__name__)
 
+BATCH_TOKENS = 2048
+"""Most tokens of one batch, padding included: eight rows of 512 need 200 MB while they are read and are no faster."""
+
+WIDTH_STEP = 16
+"""Batches are padded to a multiple of it, since the kernels made for every width that occurs are kept."""
+
+COUNT_SLICE = 256
+"""Texts counted in one turn, so that a long document leaves turns to others."""
+
+_Result = TypeVar("_Result")
+
+
+class _InTurn(Protocol):
+    def __call__(self, work: Callable[[], _Result]) -> _Result: ...
+
 
 class SentenceTransformerEmbedder:
     """Vectors from the model in `folder`, which must be complete: nothing is ever fetched.
 
     The model is loaded at the first use or by `load`, once, whichever thread comes first. Its layers run in bfloat16
     where this machine multiplies that faster than float32, the pooling always in float32 (cosines differ by 2e-5).
-    Texts are sorted by length into batches of `batch`, so that little is spent on padding. A text longer than the
-    model reads is halved until its parts fit, and its vector is their mean by length: nothing is cut off unseen.
-    Calls from several threads run side by side.
+    Texts are sorted by length into batches of at most `batch`, so that little is spent on padding. A text longer than
+    the model reads is halved until its parts fit, and its vector is their mean by length: nothing is cut off unseen.
+    Threads take turns: passages batch by batch, standing aside for questions between two layers of the model.
     """
 
     def __init__(
@@ -41,6 +58,7 @@ class SentenceTransformerEmbedder:
         self._prefixes = prefixes
         self._batch = batch
         self._threads = threads
+        self._turns = Turns()
         self._loading = threading.Lock()
         self._model: _Model | None = None
 
@@ -62,7 +80,7 @@ class SentenceTransformerEmbedder:
         with self._loading:
             if self._model is None:
                 started = time.perf_counter()
-                self._model = _Model(self._folder, self._threads)
+                self._model = _Model(self._folder, self._threads, self._turns.stand_aside)
                 log.info(
                     "embedder_loaded",
                     model=self._name,
@@ -73,22 +91,25 @@ class SentenceTransformerEmbedder:
 
     def count_tokens(self, texts: Sequence[str]) -> list[int]:
         """Tokens of each text as a passage: with the model's prefix and special tokens."""
-        return [len(ids) for ids in self.load().token_ids([self._prefixes.passage + text for text in texts])]
+        model = self.load()
+        counts: list[int] = []
+        for start in range(0, len(texts), COUNT_SLICE):
+            some = [self._prefixes.passage + text for text in texts[start : start + COUNT_SLICE]]
+            counts += [len(ids) for ids in self._turns.passages(partial(model.token_ids, some))]
+        return counts
 
     def embed_queries(self, texts: Sequence[str]) -> Vectors:
-        return self._embed(self._prefixes.query, texts)
+        return self._turns.question(lambda: self._embed(self._prefixes.query, texts, _at_once))
 
     def embed_passages(self, texts: Sequence[str]) -> Vectors:
-        return self._embed(self._prefixes.passage, texts)
+        return self._embed(self._prefixes.passage, texts, self._turns.passages)
 
-    def _embed(self, prefix: str, texts: Sequence[str]) -> Vectors:
+    def _embed(self, prefix: str, texts: Sequence[str], in_turn: _InTurn) -> Vectors:
         model = self.load()
         vectors = np.zeros((len(texts), model.dimensions), np.float32)
-        owners, rows = _in_pieces(model, prefix, texts)
-        order = sorted(range(len(rows)), key=lambda i: len(rows[i]))
-        for start in range(0, len(order), self._batch):
-            batch = order[start : start + self._batch]
-            for i, vector in zip(batch, model.forward([rows[i] for i in batch]), strict=True):
+        owners, rows = in_turn(partial(_in_pieces, model, prefix, texts))
+        for batch in _batches(rows, self._batch):
+            for i, vector in zip(batch, in_turn(partial(model.forward, [rows[i] for i in batch])), strict=True):
                 vectors[owners[i]] += vector * len(rows[i])
         norms = np.linalg.norm(vectors, axis=1, keepdims=True)
         if not np.isfinite(norms).all() or (norms == 0).any():
@@ -115,10 +136,26 @@ def _in_pieces(model: _Model, prefix: str, texts: Sequence[str]) -> tuple[list[i
     return owners, rows
 
 
+def _at_once(work: Callable[[], _Result]) -> _Result:
+    return work()
+
+
+def _batches(rows: Sequence[Sequence[int]], most: int) -> Iterator[list[int]]:
+    """Indices of rows of similar length, at most `most` and about `BATCH_TOKENS` of them together, shortest first."""
+    batch: list[int] = []
+    for i in sorted(range(len(rows)), key=lambda i: len(rows[i])):
+        if batch and (len(batch) == most or (len(batch) + 1) * len(rows[i]) > BATCH_TOKENS):
+            yield batch
+            batch = []
+        batch.append(i)
+    if batch:
+        yield batch
+
+
 class _Model:
     """The only place that knows torch, transformers and sentence-transformers."""
 
-    def __init__(self, folder: Path, threads: int | None) -> None:
+    def __init__(self, folder: Path, threads: int | None, between_layers: Callable[[], None]) -> None:
         if not (folder / "modules.json").is_file():
             raise EmbedderUnavailable(f"no modules.json in {folder}", reason="its folder has no embedding model")
         share_cores()
@@ -126,7 +163,6 @@ class _Model:
             import torch  # noqa: PLC0415 - seconds to load, and these all
             from safetensors import SafetensorError  # noqa: PLC0415
             from sentence_transformers import SentenceTransformer  # noqa: PLC0415
-            from tokenizers import Tokenizer  # noqa: PLC0415
             from transformers.utils import logging as transformers_logging  # noqa: PLC0415
         except ImportError as error:
             raise EmbedderUnavailable(str(error), reason="sentence-transformers is not installed") from error
@@ -139,11 +175,14 @@ class _Model:
             model = SentenceTransformer(
                 str(folder), device=device, local_files_only=True, model_kwargs={"dtype": dtype}
             ).eval()
-            tokenizer = Tokenizer.from_str(model.tokenizer.backend_tokenizer.to_str())
+            tokenizer = model.tokenizer.backend_tokenizer  # itself: a copy of a multilingual one takes 290 MB
         except (OSError, ValueError, KeyError, AttributeError, RuntimeError, SafetensorError) as error:
             raise EmbedderUnavailable(str(error), reason="its files could not be loaded") from error
         tokenizer.no_truncation()
         tokenizer.no_padding()
+        for module in model.modules():
+            if next(module.parameters(recurse=False), None) is not None:
+                module.register_forward_pre_hook(lambda *_: between_layers())
         self._torch = torch
         self._layers = list(model)
         for layer in self._layers[1:]:
@@ -158,12 +197,15 @@ class _Model:
     def token_ids(self, texts: Sequence[str]) -> list[list[int]]:
         """Token ids with the special tokens; nothing is cut."""
         clean = [text.encode("utf-8", "replace").decode("utf-8") for text in texts]  # no lone surrogates
+        if len(clean) == 1:  # in this thread: the tokenizer's own threads may be at work on many passages
+            return [self._tokenizer.encode(clean[0]).ids]
         return [encoding.ids for encoding in self._tokenizer.encode_batch_fast(clean)]
 
     def forward(self, rows: Sequence[Sequence[int]]) -> Vectors:
         """One vector for each row of token ids; rows of similar length belong together."""
         torch = self._torch
-        width = max(len(row) for row in rows)
+        longest = max(len(row) for row in rows)
+        width = min(-(-longest // WIDTH_STEP) * WIDTH_STEP, max(longest, self.max_tokens))
         ids = torch.full((len(rows), width), self._pad, dtype=torch.long)
         mask = torch.zeros((len(rows), width), dtype=torch.long)
         for i, row in enumerate(rows):

@@ -49,11 +49,15 @@ class TantivyKeywordIndex:
             tantivy.Document(id=entry.chunk_id, document=document_id, body=" ".join(index_tokens(entry.text)))
             for entry in entries
         ]
-        self._commit(index_id, document_id, documents)
+        self._commit(index_id, [("document", document_id)], documents)
 
     def delete_document(self, index_id: str, document_id: str) -> None:
         if self._folder(index_id).exists():
-            self._commit(index_id, document_id, [])
+            self._commit(index_id, [("document", document_id)], [])
+
+    def delete(self, index_id: str, chunk_ids: Sequence[str]) -> None:
+        if chunk_ids and self._folder(index_id).exists():
+            self._commit(index_id, [("id", chunk_id) for chunk_id in chunk_ids], [])
 
     def search(self, index_id: str, question: str, limit: int) -> list[tuple[str, float]]:
         index = self._index(index_id)
@@ -73,6 +77,11 @@ class TantivyKeywordIndex:
         searcher = index.searcher()
         limit = max(1, searcher.num_docs)
         return {chunk_id for chunk_id, _ in _guarded(lambda: _found(searcher, tantivy.Query.all_query(), limit))}
+
+    def indexes(self) -> set[str]:
+        if not self._root.exists():
+            return set()
+        return {path.name for path in self._root.iterdir() if path.is_dir() and path.suffix != ".dropped"}
 
     def drop(self, index_id: str) -> None:
         folder = self._folder(index_id)
@@ -109,7 +118,8 @@ class TantivyKeywordIndex:
             self._open[index_id] = _guarded(lambda: _open_folder(folder, self._schema))
         return self._open[index_id]
 
-    def _commit(self, index_id: str, document_id: str, documents: Sequence[tantivy.Document]) -> None:
+    def _commit(self, index_id: str, removed: Sequence[tuple[str, str]], documents: Sequence[tantivy.Document]) -> None:
+        """Takes out what has one of these (field, term) pairs and puts the documents in, in one commit."""
         with self._writing:
             with self._opening:
                 index = self._opened(index_id)
@@ -117,7 +127,8 @@ class TantivyKeywordIndex:
             def write() -> None:
                 writer = index.writer(_WRITER_BYTES, num_threads=1)
                 try:
-                    writer.delete_documents_by_term("document", document_id)
+                    for field, term in removed:
+                        writer.delete_documents_by_term(field, term)
                     for document in documents:
                         writer.add_document(document)
                     writer.commit()

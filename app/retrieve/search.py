@@ -34,28 +34,32 @@ class Searcher:
 
     def __init__(
         self,
-        embedder: Embedder,
         vectors: VectorStore,
         keywords: KeywordIndex,
         chunks: ChunkReader,
         candidates: int,
     ) -> None:
-        self._embedder = embedder
         self._vectors = vectors
         self._keywords = keywords
         self._chunks = chunks
         self._candidates = candidates
 
     def search(
-        self, knowledge_base_id: str, index_id: str, question: str, limit: int, threshold: float
+        self,
+        embedder: Embedder,
+        knowledge_base_id: str,
+        index_id: str,
+        question: str,
+        limit: int,
+        threshold: float,
     ) -> SearchResult:
         """At most `limit` hits that pass `threshold`, best first, and the nearest few that do not.
 
         Only chunks that are visible at this moment appear, whatever the indexes still or already hold. An empty index
-        gives an empty result. `seconds` is the time of the whole search.
+        gives an empty result. `embedder` is the one that built the index. `seconds` is the time of the whole search.
         """
         started = time.perf_counter()
-        vector = self._embedder.embed_queries([question])[0]
+        vector = embedder.embed_queries([question])[0]
         embedded = time.perf_counter()
         found = self._find(knowledge_base_id, index_id, question, vector, limit)
         ordered = fuse(found.candidates)
@@ -89,7 +93,7 @@ class Searcher:
         by_words = self._keywords.search(index_id, question, width)
         by_vector = self._vectors.search(index_id, vector, width)
         ids = list(dict.fromkeys(chunk_id for chunk_id, _ in (*by_words, *by_vector)))
-        chunks = self._chunks.visible_chunks(knowledge_base_id, ids)
+        chunks = self._chunks.visible_chunks(knowledge_base_id, index_id, ids)
         cosines = self._vectors.cosines(index_id, [chunk_id for chunk_id in ids if chunk_id in chunks], vector)
         bm25 = dict(by_words)
         bm25_ranks = {chunk_id: rank for rank, chunk_id in enumerate(bm25, start=1)}

@@ -28,6 +28,10 @@ _BLANK_LINES = re.compile("\n{3,}")
 # Presentation forms that stand for plain letters: radicals used as characters, ligatures, Arabic shapes.
 _SHAPES = re.compile("[\u2e80-\u2fdf\ufb00-\ufb4f\ufb50-\ufdcf\ufdf0-\ufdff\ufe70-\ufefc]")
 
+# Everything that can be a combining mark, and few other things.
+_MARK = r"[^\w\s\x00-\u02ff\u2000-\u20cf\u2100-\u2bff\u3000-\u3029\u3030-\u303f\ue000-\uf8ff\ufe30-\uffef]"
+_HEAPED = re.compile(f"({_MARK}{{30}}){_MARK}+")
+
 # Simplified characters that some fonts give as radicals, which NFKC leaves alone or makes traditional.
 _RADICALS = str.maketrans(
     "⺠⺟⻁⻄⻅⻆⻋⻓⻔⻘⻙⻚⻛⻜⻝⻢⻣⻤⻥⻦⻧⻨⻩⻬⻮⻰⻳⼾",
@@ -60,23 +64,32 @@ def clean_page_text(raw: str, words: Container[str] = frozenset()) -> str:
     """The text of a page as it is shown and quoted.
 
     Lines that were only wrapped are joined again; lines that end a paragraph, start a list item or belong to a table
-    stay lines. Invisible characters (control, zero width, direction marks, tags) go. `words` (see `vocabulary`)
-    decides whether the hyphen of a word broken at a line's end belongs to the word.
+    stay lines. A line with a tab is a row of a table: its cells are tidied one by one and the tabs stay. Invisible
+    characters (control, zero width, direction marks, tags) go. `words` (see `vocabulary`) decides whether the hyphen
+    of a word broken at a line's end belongs to the word.
     """
     text = clean_characters(_join_broken_words(raw, words))
     lines = [_tidy(line) for line in text.split("\n")]
-    return _BLANK_LINES.sub("\n\n", "\n".join(_unwrapped(lines))).strip()
+    return _BLANK_LINES.sub("\n\n", "\n".join(_unwrapped(lines))).strip("\n ")
 
 
 def _tidy(line: str) -> str:
-    """One line: single spaces, no row of dots up to a page number, no spaces set between Chinese characters."""
+    """One line, or each cell of a row: single spaces, no row of dots up to a page number, no spaces set between
+    Chinese characters."""
+    if "\t" in line:
+        cells = [_tidy(cell) for cell in line.split("\t")]
+        return "\t".join(cells) if any(cells) else ""
     line = _LEADERS.sub(" … ", _SPACES.sub(" ", line))
     return _SPACED_OUT.sub(lambda match: match.group().replace(" ", ""), _SPACES.sub(" ", line).strip())
 
 
 def clean_characters(text: str) -> str:
-    """`text` with one kind of line break, canonical characters and nothing invisible; spaces and lines stay."""
+    """`text` with one kind of line break, canonical characters and nothing invisible; spaces and lines stay.
+
+    Of marks heaped on one letter 30 stay: putting them in order takes the square of their number.
+    """
     text = _INVISIBLE.sub("", _LINE_ENDS.sub("\n", text)).translate(_RADICALS)
+    text = _HEAPED.sub(r"\1", text)
     text = _SHAPES.sub(lambda match: unicodedata.normalize("NFKC", match.group()), text)
     return _PRIVATE.sub(_symbol, unicodedata.normalize("NFC", text))
 
@@ -125,7 +138,7 @@ def _unwrapped(lines: list[str]) -> list[str]:
     joined: list[list[str]] = [lines[:1]]
     for line, following in pairwise(lines):
         if _wraps(line, following, full):
-            joined[-1] += [_glue(line, following), following]
+            joined[-1] += [line_glue(line, following), following]
         else:
             joined.append([following])
     return ["".join(parts) for parts in joined]
@@ -133,7 +146,7 @@ def _unwrapped(lines: list[str]) -> list[str]:
 
 def _full_width(lines: list[str]) -> float:
     """About how wide a full line of this page is; unreachable where no two lines are of similar, good width."""
-    widths = sorted((_width(line) for line in lines if line), reverse=True)
+    widths = sorted((_width(line) for line in lines if line and "\t" not in line), reverse=True)
     if len(widths) < 2 or widths[1] < _LEAST_FULL_WIDTH:
         return float("inf")
     return widths[min(len(widths) // 10 + 1, len(widths) - 1)]
@@ -141,6 +154,8 @@ def _full_width(lines: list[str]) -> float:
 
 def _wraps(line: str, following: str, full: float) -> bool:
     """Whether `line` ended only because the first word of `following` did not fit."""
+    if "\t" in line or "\t" in following:
+        return False
     if not line or not following or _ENDS_HERE.search(line) or _LIST_START.match(following):
         return False
     if _same_shape(line, following):
@@ -163,7 +178,8 @@ def _is_prose(line: str) -> bool:
     return sum(map(str.isalpha, solid)) >= _LEAST_LETTERS * len(solid)
 
 
-def _glue(left: str, right: str) -> str:
+def line_glue(left: str, right: str) -> str:
+    """What stands between two lines, neither empty, that are one: nothing between Chinese characters, else a space."""
     return "" if _IS_CJK.match(left[-1]) and _IS_CJK.match(right[0]) else " "
 
 

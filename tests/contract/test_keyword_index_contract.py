@@ -37,7 +37,9 @@ class KeywordIndexContract:
         assert index.search(BASE, "printer", 5) == []
         assert index.ids(BASE) == set()
         index.delete_document(BASE, "doc")
+        index.delete(BASE, ["c1"])
         index.drop(BASE)
+        assert index.indexes() == set()
 
     def test_best_first_with_scores(self, index: KeywordIndex) -> None:
         index.replace_document(
@@ -93,6 +95,24 @@ class KeywordIndexContract:
         index.drop(BASE)
         assert found(index, "alpha") == []
         assert found(index, "alpha", "kb-two-g1") == ["e1"]
+
+    def test_it_names_the_indexes_there_are(self, index: KeywordIndex, tmp_path: Path) -> None:
+        index.replace_document(BASE, "doc", [an_entry("c1", "alpha")])
+        index.replace_document("kb-two-g1", "doc", [an_entry("e1", "alpha")])
+        assert index.indexes() == {BASE, "kb-two-g1"}
+        index.drop(BASE)
+        assert index.indexes() == {"kb-two-g1"}
+        index.close()
+        again = self.open(tmp_path)
+        assert again.indexes() == {"kb-two-g1"}
+        again.close()
+
+    def test_single_entries_can_be_deleted(self, index: KeywordIndex) -> None:
+        index.replace_document(BASE, "doc", [an_entry(f"c{i}", "alpha") for i in range(4)])
+        index.delete(BASE, ["c1", "c3", "absent"])
+        index.delete(BASE, [])
+        assert index.ids(BASE) == {"c0", "c2"}
+        assert sorted(found(index, "alpha")) == ["c0", "c2"]
 
     def test_a_dropped_index_can_be_filled_again(self, index: KeywordIndex) -> None:
         index.replace_document(BASE, "doc", [an_entry("c1", "alpha")])

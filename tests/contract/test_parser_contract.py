@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from app.errors import DocumentError
 from app.ingest.media import MediaType, parser_for
+from app.ingest.reading import parse_whole
 from app.ports import ParseLimits, Parser
 from app.types import ParsedDocument
-from tests.fixtures import pdfs
+from tests.fixtures import office, pdfs
 
 LIMITS = ParseLimits(seconds=20, memory_mb=700, pages=50, characters=200_000)
 HOSTILE = {
@@ -39,7 +41,7 @@ class ParserContract:
     def parse(self, parser: Parser, data: bytes, folder: Path, limits: ParseLimits = LIMITS) -> ParsedDocument:
         path = folder / "file"
         path.write_bytes(data)
-        return parser.parse(path, limits, lambda _done, _total: None)
+        return parse_whole(parser, path, limits, lambda _done, _total: None)
 
     def test_gives_numbered_pages_with_text(self, parser: Parser, tmp_path: Path) -> None:
         document = self.parse(parser, self.good, tmp_path)
@@ -55,6 +57,14 @@ class ParserContract:
             assert heading.title
             assert heading.offset is None or 0 <= heading.offset <= len(page.text)
 
+    def test_windows_put_together_are_the_document(self, parser: Parser, tmp_path: Path) -> None:
+        whole = self.parse(parser, self.good, tmp_path)
+        by_one = self.parse(parser, self.good, tmp_path, replace(LIMITS, window=1))
+        assert [page.number for page in by_one.pages] == [page.number for page in whole.pages]
+        assert by_one.outline == whole.outline
+        last = parser.read(tmp_path / "file", LIMITS, len(whole.pages), lambda _done, _total: None)
+        assert ([page.number for page in last.pages], last.pages_total) == ([len(whole.pages)], len(whole.pages))
+
     def test_the_same_bytes_give_the_same_document(self, parser: Parser, tmp_path: Path) -> None:
         assert self.parse(parser, self.good, tmp_path) == self.parse(parser, self.good, tmp_path)
 
@@ -62,7 +72,7 @@ class ParserContract:
         path = tmp_path / "file"
         path.write_bytes(self.good)
         seen: list[tuple[int, int]] = []
-        document = parser.parse(path, LIMITS, lambda done, total: seen.append((done, total)))
+        document = parse_whole(parser, path, LIMITS, lambda done, total: seen.append((done, total)))
         assert seen[-1] == (len(document.pages), len(document.pages))
 
     @pytest.mark.parametrize("name", sorted(HOSTILE))
@@ -96,3 +106,18 @@ class TestTextParser(ParserContract):
 class TestMarkdownParser(ParserContract):
     media_type = MediaType.MARKDOWN
     good = "# Start\nThe pump starts.\n\f## 启动\n水泵启动。".encode()
+
+
+class TestHtmlParser(ParserContract):
+    media_type = MediaType.HTML
+    good = "<h1>Start</h1><p>The pump starts.</p><h2>启动</h2><p>水泵启动。</p>".encode()
+
+
+class TestDocxParser(ParserContract):
+    media_type = MediaType.DOCX
+    good = office.a_docx(
+        office.p("Start", style="Heading1"),
+        office.p("The pump starts.", office.PAGE_BREAK),
+        office.p("启动", style="Heading2"),
+        office.p("水泵启动。"),
+    )

@@ -45,6 +45,7 @@ class VectorStoreContract:
         assert store.ids(BASE) == set()
         store.delete(BASE, ["c1"])
         store.drop(BASE)
+        assert store.indexes() == set()
 
     def test_search_gives_exact_cosines_best_first(self, store: VectorStore) -> None:
         vectors = unit_vectors(200)
@@ -103,6 +104,17 @@ class VectorStoreContract:
         store.drop(BASE)
         assert store.ids(BASE) == set()
         assert store.search("kb-two-g1", unit_vectors(1)[0], 5)[0][0] == "e1"
+
+    def test_it_names_the_indexes_there_are(self, store: VectorStore, tmp_path: Path) -> None:
+        store.upsert(BASE, ["c1"], unit_vectors(1))
+        store.upsert("kb-two-g1", ["e1"], unit_vectors(1))
+        assert store.indexes() == {BASE, "kb-two-g1"}
+        store.drop(BASE)
+        assert store.indexes() == {"kb-two-g1"}
+        store.close()
+        again = self.open(tmp_path)
+        assert again.indexes() == {"kb-two-g1"}
+        again.close()
 
     def test_a_dropped_index_may_have_other_dimensions(self, store: VectorStore) -> None:
         store.upsert(BASE, ["c1"], unit_vectors(1))

@@ -191,7 +191,7 @@ def test_a_stopped_server_goes_on_where_it_was(tmp_path: Path, stop: signal.Sign
         assert first.process.wait(30) == code
     with running_server(folder) as second:
         last = list(second.client.job_states(job["id"]))[-1]
-        assert (last["state"], last["error"]) == ("ready", None)
+        assert (last["state"], last["error"]) == ("done", None)
         hits = second.client.post(f"/v1/knowledge-bases/{base}/search", {"question": "E-05"})["hits"]
         identities = [hit["chunk"]["id"] for hit in hits]
         assert identities

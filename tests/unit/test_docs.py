@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 import tomllib
 from pathlib import Path
@@ -12,6 +13,7 @@ from typer.main import get_command
 from app.cli.main import cli
 from app.errors import errors_by_code
 from app.settings import Settings
+from app.types import Language
 from tests.unit.api.test_bad_requests import described_routes
 
 ROOT = Path(__file__).parents[2]
@@ -37,13 +39,26 @@ def test_every_route_and_error_is_documented(name: str) -> None:
     assert [code for code in errors_by_code() if f"`{code}`" not in text] == []
 
 
+@pytest.mark.parametrize(("name", "language"), [("docs/api.md", "en"), ("docs/api.zh-CN.md", "zh")])
+def test_an_error_is_documented_in_its_own_words(name: str, language: Language) -> None:
+    words = dict(re.findall(r"^\| `(\w+)` \| \d+ \| (.*) \|$", read(name), re.MULTILINE))
+    said = {
+        code: kind.zh if language == "zh" else " ".join((inspect.getdoc(kind) or "").split())
+        for code, kind in errors_by_code().items()
+    }
+    assert {code: text for code, text in words.items() if code in said and said[code] != text} == {}
+
+
 @pytest.mark.parametrize("name", ["README.md", "README.zh-CN.md"])
 def test_the_readme_names_what_exists(name: str) -> None:
     text = read(name)
     targets = set(re.findall(r"^([a-z-]+):", read("Makefile"), re.MULTILINE))
     assert set(re.findall(r"make ([a-z-]+)", text)) <= targets
     commands = set(get_command(cli).commands)  # type: ignore[attr-defined]
-    assert set(re.findall(r"manualqa (serve|ingest|ask|search|models|keys|bases|doctor)\b", text)) <= commands
+    assert (
+        set(re.findall(r"manualqa (serve|ingest|ask|search|models|keys|bases|documents|jobs|doctor)\b", text))
+        <= commands
+    )
     assert {"serve", "test"} <= set(re.findall(r"make ([a-z-]+)", text))
     assert set(re.findall(r"MQA_[A-Z_]+", text)) <= {f"MQA_{field.upper()}" for field in Settings.model_fields}
     for link in re.findall(r"\]\(([^)#]+)\)", text):

@@ -22,14 +22,13 @@ from app.errors import (
     DocumentTooCostly,
     EmptyFile,
     Encrypted,
-    NeedsOcr,
-    NoText,
     TooManyPages,
     Unreadable,
 )
 from app.ingest.parsers.child import ChildBabbled, ChildDied, ChildLimits, ChildTimeout, run_child
-from app.ports import ParseLimits, Progress
-from app.types import Heading, Page, ParsedDocument
+from app.ingest.reading import has_text
+from app.ports import ParseLimits, Part, Progress
+from app.types import Heading, Page
 
 log = structlog.get_logger(__name__)
 
@@ -43,24 +42,25 @@ _OUT_OF_TIME = (signal.SIGXCPU,)
 class PdfParser:
     """Pages as a viewer numbers them, with the outline where the file has one."""
 
-    def parse(self, path: Path, limits: ParseLimits, progress: Progress) -> ParsedDocument:
+    def read(self, path: Path, limits: ParseLimits, first: int, progress: Progress) -> Part:
         if not path.stat().st_size:
             raise EmptyFile
         begun = time.monotonic()
         try:
-            return _read(path, "pdfium", limits, progress)
+            return _read(path, "pdfium", limits, first, progress)
         except _Refused as refused:
             left = limits.seconds - (time.monotonic() - begun)
-            first = refused.error
+            fault = refused.error
         if left < 1.0:
-            raise first
-        log.info("pdf_second_opinion", first=first.code(), detail=first.detail)
+            raise fault
+        log.info("pdf_second_opinion", first=fault.code(), detail=fault.detail)
         try:
-            return _read(path, "pypdf", replace(limits, seconds=left), progress)
-        except _Refused as refused:
-            raise first from refused
-        except (NoText, NeedsOcr) as second:
-            raise first from second
+            part = _read(path, "pypdf", replace(limits, seconds=left), first, progress)
+        except (_Refused, DocumentTooCostly) as second:
+            raise fault from second
+        if not any(has_text(page.text) for page in part.pages):
+            raise fault
+        return part
 
 
 class _Refused(Exception):
@@ -71,17 +71,19 @@ class _Refused(Exception):
         self.error = error
 
 
-def _read(path: Path, engine: str, limits: ParseLimits, progress: Progress) -> ParsedDocument:
+def _read(path: Path, engine: str, limits: ParseLimits, first: int, progress: Progress) -> Part:
     """What one library makes of the file; raises `_Refused` or the error that stands."""
     task: dict[str, object] = {
         "engine": engine,
         "path": str(path.resolve()),
+        "first": first,
+        "window": limits.window,
         "pages": limits.pages,
         "characters": limits.characters,
         "memory_mb": limits.memory_mb,
         "cpu_seconds": int(limits.seconds) + 1,
     }
-    found = _Found(limits, progress)
+    found = _Found(limits, first, progress)
     try:
         with closing(run_child(_MODULE, task, ChildLimits(limits.seconds, limits.page_seconds, _LINE_BYTES))) as lines:
             for message in lines:
@@ -92,7 +94,7 @@ def _read(path: Path, engine: str, limits: ParseLimits, progress: Progress) -> P
         raise _Refused(Unreadable(str(error), reason="its content makes no sense")) from error
     except ChildDied as error:
         raise _dead(error, limits) from error
-    return found.document(engine)
+    return found.part(engine)
 
 
 def _dead(error: ChildDied, limits: ParseLimits) -> Exception:
@@ -113,11 +115,12 @@ class _Found:
     """What the child has said so far."""
 
     limits: ParseLimits
+    first: int
     progress: Progress
     pages_total: int = 0
     title: str | None = None
     pages: list[Page] = field(default_factory=list)
-    drawn: int = 0
+    scanned: set[int] = field(default_factory=set)
     outline: tuple[Heading, ...] = ()
     ended: bool = False
 
@@ -126,8 +129,10 @@ class _Found:
         if "read" in message:
             self.progress(int(message["read"]), self.pages_total)
         elif "number" in message:
-            self.pages.append(Page(int(message["number"]), str(message["text"])))
-            self.drawn += bool(message["drawn"])
+            page = Page(int(message["number"]), str(message["text"]))
+            self.pages.append(page)
+            if message["scanned"]:
+                self.scanned.add(page.number)
         elif "error" in message:
             raise self._error(str(message["error"]), str(message.get("detail", "")))
         elif "pages" in message:
@@ -149,16 +154,19 @@ class _Found:
             return _Refused(_too_much_memory(self.limits, detail))
         return _Refused(Unreadable(detail, reason="it is not a PDF that can be opened"))
 
-    def document(self, engine: str) -> ParsedDocument:
-        """The document, if it is whole and has text; raises `NoText`, `NeedsOcr` or `_Refused` otherwise."""
-        if not self.ended or not self.pages or len(self.pages) != self.pages_total:
+    def part(self, engine: str) -> Part:
+        """The window, if it is whole; raises `_Refused` otherwise."""
+        numbers = [page.number for page in self.pages]
+        if not self.ended or not numbers or numbers != list(range(self.first, self.first + len(numbers))):
             raise _Refused(Unreadable("incomplete", reason="it has no pages that can be read"))
-        silent = sum(not any(map(str.isalnum, page.text)) for page in self.pages)
-        if silent == len(self.pages):
-            raise NeedsOcr if self.drawn else NoText
-        if silent:
-            log.info("pdf_pages_without_text", pages=len(self.pages), without_text=silent, pictures=self.drawn)
-        return ParsedDocument(tuple(self.pages), self.outline, self.title, engine)
+        return Part(
+            pages=tuple(self.pages),
+            pages_total=self.pages_total,
+            scanned=frozenset(self.scanned),
+            outline=self.outline,
+            title=self.title,
+            parser=engine,
+        )
 
 
 def _headings(entries: Iterable[tuple[int, str, int]]) -> tuple[Heading, ...]:

@@ -3,10 +3,10 @@
 A hostile file can make any PDF library loop, abort or fill the memory, so this process takes its limits before it opens
 the file, writes nothing, and dies with its parent. It says what it finds on stdout, one JSON object a line:
 
-    {"pages": 120, "title": "..."}              first
-    {"read": 17}                                after each page
-    {"number": 1, "text": "...", "drawn": 3}    each page, cleaned, once all are read; `drawn`: pictures
-    {"outline": [[level, title, page], ...]}
+    {"pages": 120, "title": "..."}                  first
+    {"read": 17}                                    after each page
+    {"number": 1, "text": "...", "scanned": false}  each page, cleaned, once the window is read
+    {"outline": [[level, title, page], ...]}        with the first page
     {"end": true}                               last, or instead: {"error": "encrypted", ...}
 
 Anything else, a missing end included, means that the reading failed. Only light modules are imported: it starts once
@@ -15,22 +15,22 @@ for every document.
 
 from __future__ import annotations
 
-import ctypes
 import json
 import logging
 import os
-import resource
-import signal
 import sys
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator
+from functools import partial
 from itertools import islice
 from typing import Any, NoReturn
 
+from app.ingest.parsers.child_limits import take_limits
+from app.ingest.parsers.garbled import is_garbled
+from app.ingest.parsers.pdf_tables import page_text
 from app.ingest.parsers.running_lines import without_running_lines
 from app.text.normalise import clean_line, clean_page_text, vocabulary
 
-_PR_SET_PDEATHSIG = 1
-_OPEN_FILES = 64
 _PDF_PASSWORD_ERROR = 4
 _TITLE_CHARACTERS = 300
 _OUTLINE_ENTRIES = 5000
@@ -38,6 +38,7 @@ _OUTLINE_LEVELS = 12
 _OBJECTS_LOOKED_AT = 200
 _IMAGE, _PATH = 3, 2  # FPDF_PAGEOBJ_IMAGE, FPDF_PAGEOBJ_PATH
 _CURVES_OF_A_TEXT = 50
+_LARGE_PICTURE = 0.5
 _LITTLE_TEXT = 200
 """Characters; a scanned page may carry a stamp or a download notice as text."""
 
@@ -47,33 +48,13 @@ Outline = list[tuple[int, str, int]]
 def main() -> None:
     """Reads the task from the command line; exits 0 when it has said what it found."""
     task = json.loads(sys.argv[1])
-    _take_limits(task)
+    take_limits(task)
     read = {"pdfium": _read_with_pdfium, "pypdf": _read_with_pypdf}[task["engine"]]
     try:
-        read(task["path"], _Budget(task["pages"], task["characters"]))
+        read(task["path"], _Budget(task["pages"], task["characters"]), _Window(task["first"], task["window"]))
     except MemoryError:
         _fail("too_costly", "memory")
     _say(end=True)
-
-
-def _take_limits(task: dict[str, Any]) -> None:
-    """Address space, processor time, no files to write, no processes, no core dump; death together with the parent."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != task["parent"]:
-        sys.exit(1)
-    memory, seconds = task["memory_mb"] << 20, task["cpu_seconds"]
-    for what, most in (
-        (resource.RLIMIT_AS, memory),
-        (resource.RLIMIT_CPU, seconds),
-        (resource.RLIMIT_FSIZE, 0),
-        (resource.RLIMIT_CORE, 0),
-        (resource.RLIMIT_NOFILE, _OPEN_FILES),
-        (resource.RLIMIT_NPROC, 0),
-    ):
-        hard = resource.getrlimit(what)[1]
-        value = most if hard == resource.RLIM_INFINITY else min(most, hard)
-        resource.setrlimit(what, (value, value))
 
 
 class _Budget:
@@ -94,6 +75,21 @@ class _Budget:
             _fail("too_costly", "characters")
 
 
+class _Window:
+    """Which pages are read now: at most `size` from `first` (1-based) on, cut so that no small window is left over."""
+
+    def __init__(self, first: int, size: int) -> None:
+        self._first = first
+        self._size = size
+
+    def of(self, pages: int) -> range:
+        """Indexes (0-based) of the pages to read."""
+        start = self._first - 1
+        left = max(0, pages - start)
+        windows = max(1, -(-left // self._size))
+        return range(start, min(pages, start + -(-left // windows)))
+
+
 def _say(**message: object) -> None:
     sys.stdout.write(json.dumps(message, ensure_ascii=True) + "\n")
     sys.stdout.flush()
@@ -105,68 +101,96 @@ def _fail(error: str, detail: str = "") -> NoReturn:
     os._exit(0)
 
 
-def _tell(raw: list[str], drawn: list[int], outline: Outline) -> None:
-    """The pages, cleaned together: how a word broken at a line's end is written depends on the whole document."""
+def _tell(window: range, raw: list[str], scans: list[bool], outline: Outline) -> None:
+    """The pages, cleaned together: how a word broken at a line's end is written depends on the pages around it."""
+    garbled = [is_garbled(text) for text in raw]
+    raw = ["" if bad else _storable(text) for text, bad in zip(raw, garbled, strict=True)]
     words = vocabulary(raw)
     clean = []
     for text in raw:
         clean.append(clean_page_text(text, words))
-        _say(read=len(raw))
-    for number, text in enumerate(without_running_lines(clean), 1):
-        _say(number=number, text=text, drawn=drawn[number - 1])
+        _say(read=window.stop)
+    for at, (index, text) in enumerate(zip(window, without_running_lines(clean), strict=True)):
+        _say(number=index + 1, text=text, scanned=garbled[at] or scans[at])
     _say(outline=outline)
+
+
+def _storable(text: str) -> str:
+    """`text` without what no database and no JSON reader takes: NUL and lone surrogates."""
+    return text.replace("\0", "").encode("utf-8", "ignore").decode()
 
 
 # --- pdfium -----------------------------------------------------------------------------------------------------------
 
 
-def _read_with_pdfium(path: str, budget: _Budget) -> None:
+def _read_with_pdfium(path: str, budget: _Budget, asked: _Window) -> None:
     import pypdfium2  # noqa: PLC0415  (only the engine asked for)
 
     try:
         document = pypdfium2.PdfDocument(path)
     except pypdfium2.PdfiumError as error:
         _fail("encrypted" if error.err_code == _PDF_PASSWORD_ERROR else "unreadable", str(error))
-    budget.begin(len(document), document.get_metadata_value("Title"))
+    budget.begin(len(document), _decoded(partial(document.get_metadata_value, "Title")))
+    window = asked.of(len(document))
     raw: list[str] = []
-    drawn: list[int] = []
+    scans: list[bool] = []
     lost = 0
-    for index in range(len(document)):
+    for index in window:
         try:
-            text, pictures = _page_of_pdfium(document[index], budget)
+            text, scan = _page_of_pdfium(document[index], budget)
         except pypdfium2.PdfiumError:
-            text, pictures = "", 0
+            text, scan = "", False
             lost += 1
         raw.append(text)
-        drawn.append(pictures)
+        scans.append(scan)
         _say(read=index + 1)
     if lost == len(raw):
         _fail("unreadable", "no page can be loaded")
-    _tell(raw, drawn, list(_outline_of_pdfium(document, len(raw))))
+    outline = list(_outline_of_pdfium(document, len(document))) if window.start == 0 else []
+    _tell(window, raw, scans, outline)
     document.close()
 
 
-def _page_of_pdfium(page: Any, budget: _Budget) -> tuple[str, int]:  # noqa: ANN401  (untyped library)
-    """The raw text of a page and, where there is little, how many pictures (or letters drawn as curves) it shows."""
+def _page_of_pdfium(page: Any, budget: _Budget) -> tuple[str, bool]:  # noqa: ANN401  (untyped library)
+    """The raw text of a page, and whether it is a picture of text rather than text."""
     text_page = page.get_textpage()
     budget.spend(text_page.count_chars())
-    text: str = text_page.get_text_bounded()
+    text = page_text(page, text_page)
     text_page.close()
-    pictures = 0 if len(text) > _LITTLE_TEXT else _count_pictures(page)
+    scan = len(text) <= _LITTLE_TEXT and _is_scan(page, any(map(str.isalnum, text)))
     page.close()
-    return text, pictures
+    return text, scan
 
 
-def _count_pictures(page: Any) -> int:  # noqa: ANN401
-    kinds = [item.type for item in islice(page.get_objects(), _OBJECTS_LOOKED_AT)]
-    return kinds.count(_IMAGE) or int(kinds.count(_PATH) >= _CURVES_OF_A_TEXT)
+def _is_scan(page: Any, has_text: bool) -> bool:  # noqa: ANN401
+    """Whether the page shows a picture (a large one, where there is a little text) or letters drawn as curves."""
+    kinds: Counter[int] = Counter()
+    for item in islice(page.get_objects(), _OBJECTS_LOOKED_AT):
+        if item.type == _IMAGE and (not has_text or _share_of_page(page, item) >= _LARGE_PICTURE):
+            return True
+        kinds[item.type] += 1
+    return not has_text and kinds[_PATH] >= _CURVES_OF_A_TEXT
+
+
+def _share_of_page(page: Any, item: Any) -> float:  # noqa: ANN401
+    left, bottom, right, top = item.get_bounds()
+    width, height = page.get_size()
+    return float(abs((right - left) * (top - bottom)) / max(width * height, 1.0))
+
+
+def _decoded(read: Callable[[], str]) -> str:
+    """A string of the file, or nothing where its bytes are no text."""
+    try:
+        return read()
+    except UnicodeDecodeError:
+        return ""
 
 
 def _outline_of_pdfium(document: Any, pages: int) -> Iterator[tuple[int, str, int]]:  # noqa: ANN401
     for bookmark in islice(document.get_toc(max_depth=_OUTLINE_LEVELS), _OUTLINE_ENTRIES):
         target = bookmark.get_dest()
         index = target.get_index() if target else None
-        title = clean_line(bookmark.get_title(), _TITLE_CHARACTERS)
+        title = clean_line(_decoded(bookmark.get_title), _TITLE_CHARACTERS)
         if title and index is not None and 0 <= index < pages:
             yield bookmark.level + 1, title, index + 1
 
@@ -174,7 +198,7 @@ def _outline_of_pdfium(document: Any, pages: int) -> Iterator[tuple[int, str, in
 # --- pypdf ------------------------------------------------------------------------------------------------------------
 
 
-def _read_with_pypdf(path: str, budget: _Budget) -> None:
+def _read_with_pypdf(path: str, budget: _Budget, asked: _Window) -> None:
     """The second opinion, where pdfium refuses a file or dies of it; slower, and other bugs."""
 
     import pypdf  # noqa: PLC0415  (only the engine asked for)
@@ -187,7 +211,8 @@ def _read_with_pypdf(path: str, budget: _Budget) -> None:
         if reader.is_encrypted and not reader.decrypt(""):
             _fail("encrypted")
         budget.begin(len(reader.pages), reader.metadata.title if reader.metadata else None)
-        _tell(*_pages_of_pypdf(reader, budget))
+        window = asked.of(len(reader.pages))
+        _tell(window, *_pages_of_pypdf(reader, budget, window))
     except LimitReachedError as error:
         _fail("too_costly", str(error))
     except RecursionError:
@@ -200,22 +225,25 @@ def _read_with_pypdf(path: str, budget: _Budget) -> None:
         _fail("unreadable", f"{type(error).__name__}: {error}")
 
 
-def _pages_of_pypdf(reader: Any, budget: _Budget) -> tuple[list[str], list[int], Outline]:  # noqa: ANN401
+def _pages_of_pypdf(reader: Any, budget: _Budget, window: range) -> tuple[list[str], list[bool], Outline]:  # noqa: ANN401
     from pypdf.errors import PyPdfError  # noqa: PLC0415
 
     raw: list[str] = []
-    drawn: list[int] = []
-    for number, page in enumerate(reader.pages, 1):
-        text = page.extract_text() or ""
+    scans: list[bool] = []
+    for index in window:
+        page = reader.pages[index]
+        text = (page.extract_text() or "").replace("\t", " ")  # tabs are for rows of tables
         budget.spend(len(text))
         raw.append(text)
-        drawn.append(0 if len(text) > _LITTLE_TEXT else _count_pypdf_pictures(page))
-        _say(read=number)
+        scans.append(not any(map(str.isalnum, text)) and _count_pypdf_pictures(page) > 0)
+        _say(read=index + 1)
+    if window.start:
+        return raw, scans, []
     try:
         outline = list(islice(_outline_of_pypdf(reader, reader.outline, 1), _OUTLINE_ENTRIES))
     except (PyPdfError, KeyError, TypeError, ValueError, AttributeError):  # the text is good without it
         outline = []
-    return raw, drawn, outline
+    return raw, scans, outline
 
 
 def _outline_of_pypdf(reader: Any, entries: list[Any], level: int) -> Iterator[tuple[int, str, int]]:  # noqa: ANN401

@@ -23,7 +23,7 @@ def without_running_lines(pages: Sequence[str]) -> list[str]:
 
     Two lines are the same where they differ only in numbers. A line that is nothing but a number goes only where
     numbers at this place count up with the pages, so that the last cell of a table stays. Short documents are left as
-    they are: there, what repeats may be text.
+    they are: there, what repeats may be text. A line with a tab, a row of a table, always stays.
     """
     lines = [page.split("\n") for page in pages]
     if len(pages) < _LEAST_PAGES:
@@ -73,8 +73,8 @@ def _shape(line: str) -> str:
 
 
 def _is_candidate(line: str) -> bool:
-    return 0 < len(line) <= _MOST_CHARACTERS and not _bare(line)
+    return 0 < len(line) <= _MOST_CHARACTERS and "\t" not in line and not _bare(line)
 
 
 def _bare(line: str) -> re.Match[str] | None:
-    return _BARE_NUMBER.fullmatch(line.strip())
+    return None if "\t" in line else _BARE_NUMBER.fullmatch(line.strip())

@@ -103,6 +103,9 @@ class ChromaVectorStore:
         collection = self._collection(index_id)
         return set() if collection is None else set(_guarded(partial(collection.get, include=[]))["ids"])
 
+    def indexes(self) -> set[str]:
+        return {collection.name for collection in _guarded(self._client.list_collections)}
+
     def close(self) -> None:
         self._client.close()  # type: ignore[attr-defined]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,9 +14,10 @@ from fastapi.testclient import TestClient
 from app.api.app import create_app
 from app.catalogue.keys import Role
 from app.generate.llm import FixedEndpoint, OpenAICompatibleModel
+from app.services import Parts, Services
 from app.settings import Settings
-from app.wiring import Parts, Services, build_services
-from tests.fixtures.embedders import WordEmbedder
+from app.wiring import build_services
+from tests.fixtures.embedders import GatedEmbedder
 from tests.fixtures.scripted_model import Fault, ScriptedModel, scripted_model
 
 MANUAL = """# Kettle K-9
@@ -35,6 +36,9 @@ E-11 means that the heater is too hot. Let it cool for 20 minutes.
 Rated power is 1500 W at 220 V.
 """
 
+HELD = "heldback"
+"""Passages with this word wait at the embedder's gate while it is closed."""
+
 
 @dataclass
 class Api:
@@ -44,6 +48,7 @@ class Api:
     services: Services
     model: ScriptedModel
     secret: str
+    embedder: GatedEmbedder
 
     def model_says(self, reply: str, fault: Fault = Fault.NONE) -> None:
         self.model.reply, self.model.fault = reply, fault
@@ -60,30 +65,42 @@ class Api:
 
     def ready(self, base: str, name: str, content: bytes) -> dict[str, Any]:
         """Uploads and waits until the document has ended up somewhere."""
-        sent = self.upload(base, name, content)
+        job = self.ended(self.upload(base, name, content)["job"]["id"])
+        return dict(self.client.get(f"/v1/knowledge-bases/{base}/documents/{job['document_id']}").json())
+
+    def job(self, job_id: str) -> dict[str, Any]:
+        return dict(self.client.get(f"/v1/jobs/{job_id}").json())
+
+    def ended(self, job_id: str) -> dict[str, Any]:
+        """The job, once it has ended."""
+        self.until(lambda: self.job(job_id)["ended_at"] is not None)
+        return self.job(job_id)
+
+    def until(self, condition: Callable[[], bool]) -> None:
+        """Waits for what a worker is about to do."""
         deadline = time.monotonic() + 60
-        while time.monotonic() < deadline:
-            job = self.client.get(f"/v1/jobs/{sent['job']['id']}").json()
-            if job["ended_at"]:
-                return dict(self.client.get(f"/v1/knowledge-bases/{base}/documents/{job['document_id']}").json())
+        while not condition():
+            assert time.monotonic() < deadline, "it did not come about"
             time.sleep(0.05)
-        raise AssertionError("the job did not end")
 
 
 @pytest.fixture(scope="session")
 def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
     folder: Path = tmp_path_factory.mktemp("api")
     with scripted_model() as model:
-        settings = Settings(data_dir=folder, max_upload_mb=2, max_body_kb=256, threshold=0.1, shutdown_seconds=1.0)
+        settings = Settings(
+            data_dir=folder, max_upload_mb=2, max_body_kb=256, threshold=0.1, shutdown_seconds=1.0, ocr=False
+        )
         endpoint = FixedEndpoint(model.base_url)
         language_model = OpenAICompatibleModel("scripted", endpoint, first_token_seconds=5, total_seconds=10)
-        services = build_services(settings, "local-token", Parts(WordEmbedder(), language_model))
+        embedder = GatedEmbedder(held=HELD)
+        services = build_services(settings, "local-token", Parts(embedder, language_model))
         _, secret = services.keys.create("tests", Role.ADMIN)
         with TestClient(create_app(services), headers={"Authorization": f"Bearer {secret}"}) as client:
             deadline = time.monotonic() + 30
             while client.get("/readyz").status_code != 200 and time.monotonic() < deadline:
                 time.sleep(0.05)
-            yield Api(client, services, model, secret)
+            yield Api(client, services, model, secret, embedder)
 
 
 @pytest.fixture(scope="session")

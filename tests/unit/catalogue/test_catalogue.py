@@ -3,78 +3,37 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy.orm import Session, sessionmaker
 
-from app.catalogue.contents import Contents
 from app.catalogue.database import open_database
-from app.catalogue.documents import Documents, NewDocument
-from app.catalogue.keys import Keys, Role
-from app.catalogue.knowledge_bases import KnowledgeBases
-from app.catalogue.records import KnowledgeBase, KnowledgeBaseSettings
+from app.catalogue.keys import Role
+from app.catalogue.records import KnowledgeBaseSettings
 from app.catalogue.tables import Table
 from app.errors import (
     DocumentNotFound,
     InvalidName,
+    JobCancelled,
+    JobNotFound,
     KeyInvalid,
     KnowledgeBaseNotFound,
     MigrationFailed,
     NameTaken,
 )
-from app.types import Chunk, DocumentState, Fingerprint, Heading, Page, ParsedDocument, Stage
-
-FINGERPRINT = Fingerprint("e5@1", 384, 1000, 100, "1")
-
-
-class Catalogue:
-    """All of it on one database."""
-
-    def __init__(self, sessions: sessionmaker[Session]) -> None:
-        self.bases = KnowledgeBases(sessions)
-        self.documents = Documents(sessions)
-        self.contents = Contents(sessions)
-        self.keys = Keys(sessions)
-
-    def base(self, name: str = "manuals") -> KnowledgeBase:
-        return self.bases.create(name, FINGERPRINT, KnowledgeBaseSettings())
-
-    def ready_document(self, base: KnowledgeBase, sha256: str = "a" * 64) -> str:
-        document, job, _ = self.documents.add(base.id, a_file(sha256))
-        self.documents.start(document.id, job.id)
-        parsed = ParsedDocument((Page(1, "one"), Page(2, "two")), (Heading(1, "Safety", 1, 0),))
-        self.contents.put_pages(document.id, parsed)
-        self.contents.put_chunks(document.id, [a_chunk(document.id)])
-        self.documents.publish(document.id, job.id, 1)
-        return document.id
-
-
-def a_file(sha256: str = "a" * 64) -> NewDocument:
-    return NewDocument(name="manual.pdf", media_type="application/pdf", sha256=sha256, bytes=10)
-
-
-def a_chunk(document_id: str, text: str = "one\ntwo") -> Chunk:
-    return Chunk(f"{document_id}-000000", document_id, 0, text, 0, ((0, 1), (4, 2)), ("Safety",))
-
-
-@pytest.fixture
-def catalogue(tmp_path: Path) -> Iterator[Catalogue]:
-    engine = open_database(tmp_path)
-    yield Catalogue(sessionmaker(engine))
-    engine.dispose()
+from app.types import DocumentState, Heading, JobState, Page, Stage
+from tests.fixtures.catalogues import FINGERPRINT, ROOM, Catalogue, a_chunk, a_file, a_hash
 
 
 def test_what_is_stored_comes_back(catalogue: Catalogue) -> None:
     base = catalogue.base()
-    document_id = catalogue.ready_document(base)
+    document_id = catalogue.ready(base).document
     assert catalogue.contents.parsed(document_id).pages == (Page(1, "one"), Page(2, "two"))
     assert catalogue.contents.parsed(document_id).outline == (Heading(1, "Safety", 1, 0),)
-    assert catalogue.contents.chunks(document_id) == [a_chunk(document_id)]
+    assert catalogue.contents.chunks(document_id, base.index_id) == [a_chunk(document_id)]
     found = catalogue.bases.get(base.id)
     assert (found.documents, found.ready, found.pages, found.fingerprint) == (1, 1, 2, FINGERPRINT)
 
@@ -85,8 +44,8 @@ def test_same_bytes_are_one_document_however_many_ask(catalogue: Catalogue) -> N
 
     def add(_: int) -> tuple[str, str, bool]:
         barrier.wait()
-        document, job, created = catalogue.documents.add(base.id, a_file())
-        return document.id, job.id, created
+        document, job_id, created = catalogue.documents.add(base.id, a_file(), ROOM)
+        return document.id, job_id, created
 
     with ThreadPoolExecutor(10) as pool:
         results = list(pool.map(add, range(10)))
@@ -97,63 +56,68 @@ def test_same_bytes_are_one_document_however_many_ask(catalogue: Catalogue) -> N
 
 def test_same_bytes_in_two_knowledge_bases_are_two_documents(catalogue: Catalogue) -> None:
     one, other = catalogue.base("one"), catalogue.base("other")
-    first, _, _ = catalogue.documents.add(one.id, a_file())
-    second, _, created = catalogue.documents.add(other.id, a_file())
+    first, _, _ = catalogue.documents.add(one.id, a_file(), ROOM)
+    second, _, created = catalogue.documents.add(other.id, a_file(), ROOM)
     assert created
     assert first.id != second.id
 
 
 def test_a_failed_document_is_queued_again_by_a_new_upload(catalogue: Catalogue) -> None:
     base = catalogue.base()
-    document, job, _ = catalogue.documents.add(base.id, a_file())
-    catalogue.documents.fail(document.id, job.id, "needs_ocr", {"name": "manual.pdf"})
-    assert catalogue.documents.job(job.id).error_code == "needs_ocr"
-    again, second, created = catalogue.documents.add(base.id, a_file())
-    assert (again.id, created, again.state) == (document.id, True, DocumentState.QUEUED)
-    assert second.id != job.id
-    assert catalogue.documents.unfinished() == [(document.id, second.id)]
+    one = catalogue.queued(base)
+    catalogue.documents.fail(one.document, one.job, "needs_ocr", {"name": "manual.pdf"})
+    failed = catalogue.jobs.get(one.job)
+    assert (failed.state, failed.error_code, failed.ended_at is None) == (JobState.FAILED, "needs_ocr", False)
+    again, second, created = catalogue.documents.add(base.id, a_file(), ROOM)
+    assert (again.id, created, again.state) == (one.document, True, DocumentState.QUEUED)
+    assert again.error_code is None
+    assert [(job.document_id, job.id) for job in catalogue.jobs.unfinished()] == [(one.document, second)]
+    assert second != one.job
 
 
 def test_only_ready_documents_are_visible_and_only_in_their_base(catalogue: Catalogue) -> None:
     base, other = catalogue.base("one"), catalogue.base("other")
-    document_id = catalogue.ready_document(base)
-    chunk_id = f"{document_id}-000000"
-    assert set(catalogue.contents.visible_chunks(base.id, [chunk_id, "none"])) == {chunk_id}
-    assert catalogue.contents.visible_chunks(other.id, [chunk_id]) == {}
-    queued, _, _ = catalogue.documents.add(base.id, a_file("b" * 64))
-    catalogue.contents.put_chunks(queued.id, [a_chunk(queued.id)])
-    assert catalogue.contents.visible_chunks(base.id, [f"{queued.id}-000000"]) == {}
+    document_id = catalogue.ready(base).document
+    chunk_id, index_id = a_chunk(document_id).id, base.index_id
+    assert set(catalogue.contents.visible_chunks(base.id, index_id, [chunk_id, "none"])) == {chunk_id}
+    assert catalogue.contents.visible_chunks(other.id, index_id, [chunk_id]) == {}
+    assert catalogue.contents.visible_chunks(base.id, other.index_id, [chunk_id]) == {}
+    on_its_way = catalogue.processing(base, a_file("b", "other.pdf"))
+    assert catalogue.contents.visible_chunks(base.id, index_id, [a_chunk(on_its_way.document).id]) == {}
 
 
 def test_hidden_is_gone_at_once_and_forgotten_later(catalogue: Catalogue) -> None:
     base = catalogue.base()
-    document_id = catalogue.ready_document(base)
+    one = catalogue.ready(base)
+    document_id = one.document
     catalogue.documents.hide(base.id, document_id)
-    assert catalogue.contents.visible_chunks(base.id, [f"{document_id}-000000"]) == {}
+    assert catalogue.contents.visible_chunks(base.id, base.index_id, [a_chunk(document_id).id]) == {}
+    with pytest.raises(JobNotFound):
+        catalogue.jobs.get(one.job)
     with pytest.raises(DocumentNotFound):
         catalogue.documents.get(base.id, document_id)
     assert catalogue.documents.hidden() == [document_id]
-    fresh, _, created = catalogue.documents.add(base.id, a_file())
+    fresh, _, created = catalogue.documents.add(base.id, a_file(), ROOM)
     assert created
     assert fresh.id != document_id
     catalogue.documents.forget(document_id)
     assert catalogue.documents.hidden() == []
-    assert catalogue.contents.chunks(document_id) == []
-    assert catalogue.documents.uses("a" * 64)
+    assert catalogue.contents.chunks(document_id, base.index_id) == []
+    assert catalogue.documents.uses(a_hash())
 
 
 def test_a_deleted_document_is_not_published(catalogue: Catalogue) -> None:
     base = catalogue.base()
-    document, job, _ = catalogue.documents.add(base.id, a_file())
-    catalogue.documents.start(document.id, job.id)
-    catalogue.documents.hide(base.id, document.id)
-    with pytest.raises(DocumentNotFound):
-        catalogue.documents.publish(document.id, job.id, 1)
+    one = catalogue.processing(base)
+    catalogue.documents.hide(base.id, one.document)
+    with pytest.raises(JobCancelled):
+        catalogue.publish(base, one)
+    assert catalogue.searchable(base) == set()
 
 
 def test_a_document_is_not_found_through_another_base(catalogue: Catalogue) -> None:
     base, other = catalogue.base("one"), catalogue.base("other")
-    document_id = catalogue.ready_document(base)
+    document_id = catalogue.ready(base).document
     with pytest.raises(DocumentNotFound):
         catalogue.documents.get(other.id, document_id)
     with pytest.raises(DocumentNotFound):
@@ -163,14 +127,15 @@ def test_a_document_is_not_found_through_another_base(catalogue: Catalogue) -> N
 
 def test_a_deleted_base_frees_its_name(catalogue: Catalogue) -> None:
     base = catalogue.base()
-    document_id = catalogue.ready_document(base)
+    document_id = catalogue.ready(base).document
     assert catalogue.bases.hide(base.id) == [document_id]
     with pytest.raises(KnowledgeBaseNotFound):
         catalogue.bases.get(base.id)
     with pytest.raises(KnowledgeBaseNotFound):
-        catalogue.documents.add(base.id, a_file("c" * 64))
+        catalogue.documents.add(base.id, a_file("c"), ROOM)
     assert catalogue.base().id != base.id
-    assert catalogue.bases.hidden() == [(base.id, base.index_id)]
+    assert catalogue.bases.hidden() == [base.id]
+    assert catalogue.bases.hidden_contents(base.id) == ([document_id], [base.index_id])
 
 
 @pytest.mark.parametrize("name", ["", "   ", "x" * 121, "a\nb", "a\u202eb"])
@@ -194,10 +159,11 @@ def test_settings_change_and_stay(catalogue: Catalogue) -> None:
 
 def test_progress_is_seen(catalogue: Catalogue) -> None:
     base = catalogue.base()
-    document, job, _ = catalogue.documents.add(base.id, a_file())
-    catalogue.documents.start(document.id, job.id)
-    catalogue.documents.progress(job.id, stage=Stage.PARSING, pages_done=3, pages_total=9)
-    seen = catalogue.documents.job(job.id)
+    one = catalogue.queued(base)
+    catalogue.jobs.begin(one.job)
+    catalogue.jobs.stage(one.job, Stage.PARSING)
+    catalogue.jobs.progress(one.job, pages_done=3, pages_total=9)
+    seen = catalogue.jobs.get(one.job)
     assert (seen.stage, seen.pages_done, seen.pages_total, seen.ended_at) == (Stage.PARSING, 3, 9, None)
 
 

@@ -13,8 +13,8 @@ from rich.console import Console
 
 from app.cli import main
 from app.cli.doctor import examine
-from app.cli.main import Terminal
 from app.cli.output import print_hits
+from app.cli.terminal import Terminal
 from app.cli.words import WORDS, Words, spoken_language
 from app.models.progress import BarProgress, LineProgress
 from app.settings import Settings, load_settings

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from app.generate.context import Window, estimate_tokens, select_passages
 from tests.fixtures.passages import a_chunk, a_hit
 
@@ -87,3 +89,21 @@ def test_document_offsets_follow_the_chunks_place() -> None:
 def test_estimate_grows_with_text_in_both_languages() -> None:
     assert 8 <= estimate_tokens("The filter must be cleaned every month.") <= 14
     assert 5 <= estimate_tokens("滤网每月清洗一次。") <= 10
+
+
+ROWS = "\n".join(f"P-{number}\tpart number {number} of the machine\t{number} V" for number in range(1, 60))
+
+
+def test_a_row_far_down_in_a_table_comes_with_the_head_of_the_table() -> None:
+    (passage,) = select_passages("What is P-44?", [a_hit(a_chunk(f"Code\tName\tVoltage\n{ROWS}"))], 120)
+    assert "P-44\tpart number 44 of the machine\t44 V" in passage.text
+    assert passage.text.count("Code\tName\tVoltage") == 1
+    assert "P-1\t" not in passage.text
+
+
+def test_a_chunk_that_continues_a_table_comes_with_its_head() -> None:
+    chunk = replace(a_chunk(f"{ROWS}\n\nWarranty is two years."), table_header="Code\tName\tVoltage")
+    (passage,) = select_passages("What is P-44?", [a_hit(chunk)], 120)
+    assert "Code\tName\tVoltage" in passage.text
+    (passage,) = select_passages("How long is the warranty?", [a_hit(chunk)], 30)
+    assert "Voltage" not in passage.text

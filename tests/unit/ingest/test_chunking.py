@@ -173,3 +173,14 @@ def test_index_text_bounds_what_it_adds() -> None:
 def test_width_of_chinese_is_one_and_a_half() -> None:
     assert width("abcd") == 4
     assert width("水泵开关") == 6
+
+
+def test_a_chunk_that_continues_a_table_knows_its_head_and_is_found_by_it() -> None:
+    rows = "\n".join(f"P-{number}\tpart number {number}\t{number} V" for number in range(1, 30))
+    chunks = chunks_of(a_document(f"Parts of the pump.\n\nCode\tName\tVoltage\n{rows}\n\nThe end of it all."))
+    first, *later = [chunk for chunk in chunks if chunk.text.startswith("P-") or "Code" in chunk.text]
+    assert (first.table_header, "Code\tName\tVoltage" in first.text) == ("", True)
+    assert later
+    for chunk in later:
+        assert chunk.table_header == "Code\tName\tVoltage"
+        assert index_text(chunk, "pump.pdf").split("\n")[:2] == ["pump", "Code\tName\tVoltage"]

@@ -6,8 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.errors import EmptyFile, InvalidName, Unreadable, UnsupportedType
+from app.errors import EmptyFile, Encrypted, InvalidName, Unreadable, UnsupportedType
 from app.ingest.media import ENDINGS, NAME_CHARACTERS, MediaType, detect_type, display_name, parser_for
+from app.ingest.reading import Whole
+
+OLE = bytes.fromhex("d0cf11e0a1b11ae1")
 
 
 @pytest.mark.parametrize(
@@ -19,6 +22,10 @@ from app.ingest.media import ENDINGS, NAME_CHARACTERS, MediaType, detect_type, d
         ("a.txt", "文字".encode("utf-16"), MediaType.TEXT),
         ("a.md", b"# x", MediaType.MARKDOWN),
         ("a.b.markdown", b"x", MediaType.MARKDOWN),
+        ("a.html", b"<!DOCTYPE html>", MediaType.HTML),
+        ("A.HTM", b"\xef\xbb\xbf<p>x", MediaType.HTML),
+        ("a.xhtml", "<p>文字".encode("utf-16"), MediaType.HTML),
+        ("手册.DOCX", b"PK\x03\x04\x14\x00", MediaType.DOCX),
     ],
 )
 def test_name_and_content_agree(name: str, head: bytes, expected: MediaType) -> None:
@@ -33,6 +40,16 @@ def test_name_and_content_agree(name: str, head: bytes, expected: MediaType) -> 
         ("a.txt", b"%PDF-1.7", Unreadable),
         ("a.md", b"PK\x03\x04", Unreadable),
         ("a.txt", b"x\x00y", Unreadable),
+        ("a.html", b"%PDF-1.7", Unreadable),
+        ("a.html", b"PK\x03\x04", Unreadable),
+        ("a.html", b"<p>\x00", Unreadable),
+        ("a.txt", OLE, Unreadable),
+        ("a.docx", b"plain text", Unreadable),
+        ("a.docx", b"%PDF-1.7", Unreadable),
+        ("a.docx", b"PK\x05\x06", Unreadable),
+        ("a.docx", OLE, Encrypted),
+        ("a.docx", b"", EmptyFile),
+        ("a.doc", OLE, UnsupportedType),
         ("a.exe", b"MZ", UnsupportedType),
         ("pdf", b"%PDF-1.7", UnsupportedType),
         ("a.pdf.svg", b"%PDF-1.7", UnsupportedType),
@@ -44,11 +61,20 @@ def test_disagreement_is_typed(name: str, head: bytes, error: type[Exception]) -
         detect_type(name, head)
 
 
+def test_an_old_word_file_is_told_the_new_format() -> None:
+    with pytest.raises(UnsupportedType, match=r"\.docx"):
+        detect_type("a.doc", OLE)
+
+
 def test_every_type_has_a_parser() -> None:
-    assert {type(parser_for(media_type)).__name__ for media_type in ENDINGS.values()} == {
+    parsers = [parser_for(media_type) for media_type in MediaType]
+    assert set(ENDINGS.values()) == set(MediaType)
+    assert {type(parser.parser if isinstance(parser, Whole) else parser).__name__ for parser in parsers} == {
         "PdfParser",
         "TextParser",
         "MarkdownParser",
+        "HtmlParser",
+        "DocxParser",
     }
 
 

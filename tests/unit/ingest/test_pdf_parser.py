@@ -22,6 +22,7 @@ from app.errors import (
     Unreadable,
 )
 from app.ingest.parsers.pdf import PdfParser
+from app.ingest.reading import parse_whole
 from app.ports import ParseLimits
 from app.types import Heading, ParsedDocument
 from tests.fixtures import pdfs
@@ -32,7 +33,7 @@ LIMITS = ParseLimits(seconds=20, memory_mb=700, pages=100, characters=1_000_000)
 def parse(data: bytes, folder: Path, limits: ParseLimits = LIMITS) -> ParsedDocument:
     path = folder / "file"
     path.write_bytes(data)
-    return PdfParser().parse(path, limits, lambda _done, _total: None)
+    return parse_whole(PdfParser(), path, limits, lambda _done, _total: None)
 
 
 def test_pages_keep_their_numbers_and_lines(tmp_path: Path) -> None:
@@ -59,7 +60,7 @@ def test_progress_counts_up_to_the_number_of_pages(tmp_path: Path) -> None:
     path = tmp_path / "file"
     path.write_bytes(pdfs.a_pdf(["one", "two", "three"]))
     seen: list[tuple[int, int]] = []
-    PdfParser().parse(path, LIMITS, lambda done, total: seen.append((done, total)))
+    parse_whole(PdfParser(), path, LIMITS, lambda done, total: seen.append((done, total)))
     assert seen[:3] == [(1, 3), (2, 3), (3, 3)]
     assert set(seen[3:]) <= {(3, 3)}
 
@@ -177,8 +178,8 @@ def test_flipped_bytes_never_give_another_exception(tmp_path: Path) -> None:
 def test_the_child_cannot_write_files(tmp_path: Path) -> None:
     program = """
 import json, sys
-from app.ingest.parsers.pdf_child import _take_limits
-_take_limits(json.loads(sys.argv[1]))
+from app.ingest.parsers.child_limits import take_limits
+take_limits(json.loads(sys.argv[1]))
 open(sys.argv[2], "wb", buffering=0).write(b"x")
 """
     task = json.dumps({"parent": os.getpid(), "memory_mb": 500, "cpu_seconds": 5})

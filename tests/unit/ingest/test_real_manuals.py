@@ -12,6 +12,7 @@ import pytest
 from app.errors import NeedsOcr
 from app.ingest.chunking import ChunkRules, chunk_document
 from app.ingest.parsers.pdf import PdfParser
+from app.ingest.reading import parse_whole
 from app.ports import ParseLimits
 from app.text.normalise import fold
 from app.types import ParsedDocument
@@ -28,7 +29,7 @@ def parsed(real_manuals: Path) -> tuple[dict[str, ParsedDocument], float]:
     begun = time.perf_counter()
     for path in sorted((real_manuals / "pdf").glob("*.pdf")):
         if "scanned" not in path.name:
-            documents[path.name] = PdfParser().parse(path, LIMITS, lambda _done, _total: None)
+            documents[path.name] = parse_whole(PdfParser(), path, LIMITS, lambda _done, _total: None)
     pages = sum(len(document.pages) for document in documents.values())
     return documents, pages / (time.perf_counter() - begun)
 
@@ -41,7 +42,7 @@ def test_pages_a_second(parsed: tuple[dict[str, ParsedDocument], float]) -> None
 def test_a_scan_needs_ocr(real_manuals: Path) -> None:
     (scan,) = (real_manuals / "pdf").glob("*scanned*.pdf")
     with pytest.raises(NeedsOcr):
-        PdfParser().parse(scan, LIMITS, lambda _done, _total: None)
+        parse_whole(PdfParser(), scan, LIMITS, lambda _done, _total: None)
 
 
 def test_evidence_is_on_its_page(real_manuals: Path, parsed: tuple[dict[str, ParsedDocument], float]) -> None:

@@ -40,3 +40,8 @@ def test_only_whole_lines_at_the_edges_go(pages: list[str]) -> None:
         lines = before.split("\n")
         assert "\n".join(lines[2:-2]) in after
         assert len(lines) - len(after.split("\n")) <= 4
+
+
+def test_rows_of_tables_stay_on_every_page() -> None:
+    pages = [f"Code\tMeaning\n{'abcdefgh'[n]}\tText\n\t{n + 1}" for n in range(8)]
+    assert without_running_lines(pages) == pages

@@ -10,7 +10,7 @@ from app.ports import IndexEntry, Vectors
 from app.retrieve.keyword import TantivyKeywordIndex
 from app.retrieve.search import REJECTED_SHOWN, Searcher
 from app.retrieve.stores.chroma import ChromaVectorStore
-from app.types import Chunk
+from app.types import Chunk, SearchResult
 
 BASE, INDEX = "kb-1", "kb-1-g1"
 
@@ -42,9 +42,12 @@ class Catalogue:
     def __init__(self) -> None:
         self.chunks: dict[str, Chunk] = {}
         self.hidden: set[str] = set()
+        self.index = INDEX
 
-    def visible_chunks(self, knowledge_base_id: str, chunk_ids: Sequence[str]) -> dict[str, tuple[Chunk, str]]:
-        if knowledge_base_id != BASE:
+    def visible_chunks(
+        self, knowledge_base_id: str, index_id: str, chunk_ids: Sequence[str]
+    ) -> dict[str, tuple[Chunk, str]]:
+        if (knowledge_base_id, index_id) != (BASE, self.index):
             return {}
         return {
             id_: (self.chunks[id_], "Manual.pdf") for id_ in chunk_ids if id_ in self.chunks and id_ not in self.hidden
@@ -59,7 +62,10 @@ class House:
         self.embedder = PlainEmbedder(vectors)
         self.vectors = ChromaVectorStore(root / "vectors")
         self.keywords = TantivyKeywordIndex(root / "keywords")
-        self.searcher = Searcher(self.embedder, self.vectors, self.keywords, self.catalogue, candidates)
+        self.searcher = Searcher(self.vectors, self.keywords, self.catalogue, candidates)
+
+    def search(self, question: str, limit: int, threshold: float, base: str = BASE, index: str = INDEX) -> SearchResult:
+        return self.searcher.search(self.embedder, base, index, question, limit, threshold)
 
     def add(self, *texts: str) -> None:
         start = len(self.catalogue.chunks)
@@ -92,7 +98,7 @@ def house(tmp_path: Path) -> House:
 
 
 def test_every_hit_tells_why_it_stands_where_it_stands(house: House) -> None:
-    result = house.searcher.search(BASE, INDEX, "Where does paper jam?", limit=8, threshold=0.0)
+    result = house.search("Where does paper jam?", limit=8, threshold=0.0)
     jam, rear, tray, clock = result.hits
     assert [hit.chunk.id for hit in result.hits] == ["c001", "c000", "c002", "c003"]
     assert [hit.scores.rank for hit in result.hits] == [1, 2, 3, 4]
@@ -108,7 +114,7 @@ def test_every_hit_tells_why_it_stands_where_it_stands(house: House) -> None:
 
 
 def test_threshold_is_about_the_cosine_and_nothing_else(house: House) -> None:
-    result = house.searcher.search(BASE, INDEX, "Where does paper jam?", limit=8, threshold=0.85)
+    result = house.search("Where does paper jam?", limit=8, threshold=0.85)
     assert [hit.chunk.id for hit in result.hits] == ["c000"]
     assert [hit.chunk.id for hit in result.rejected] == ["c001", "c002", "c003"]
     assert [hit.scores.passed for hit in (*result.hits, *result.rejected)] == [True, False, False, False]
@@ -117,21 +123,21 @@ def test_threshold_is_about_the_cosine_and_nothing_else(house: House) -> None:
 
 def test_nothing_passes_and_the_nearest_are_shown(house: House) -> None:
     house.add("Another clock.", "And one more clock.")
-    result = house.searcher.search(BASE, INDEX, "Where does paper jam?", limit=8, threshold=0.95)
+    result = house.search("Where does paper jam?", limit=8, threshold=0.95)
     assert result.hits == ()
     assert [hit.chunk.id for hit in result.rejected] == ["c000", "c001", "c002"]
     assert len(result.rejected) == REJECTED_SHOWN
 
 
 def test_limit(house: House) -> None:
-    result = house.searcher.search(BASE, INDEX, "Where does paper jam?", limit=2, threshold=0.0)
+    result = house.search("Where does paper jam?", limit=2, threshold=0.0)
     assert [hit.chunk.id for hit in result.hits] == ["c001", "c000"]
     assert result.rejected == ()
 
 
 def test_hidden_chunks_do_not_appear_at_once(house: House) -> None:
     house.catalogue.hidden = {"c001"}
-    result = house.searcher.search(BASE, INDEX, "Where does paper jam?", limit=8, threshold=0.85)
+    result = house.search("Where does paper jam?", limit=8, threshold=0.85)
     assert "c001" not in {hit.chunk.id for hit in (*result.hits, *result.rejected)}
 
 
@@ -139,21 +145,34 @@ def test_hidden_chunks_do_not_crowd_out_the_visible(tmp_path: Path) -> None:
     house = House(tmp_path, {}, candidates=5)
     house.add(*[f"paper jam {i}" for i in range(30)])
     house.catalogue.hidden = {f"c{i:03d}" for i in range(27)}
-    result = house.searcher.search(BASE, INDEX, "paper jam", limit=3, threshold=-1)
+    result = house.search("paper jam", limit=3, threshold=-1)
     assert {hit.chunk.id for hit in result.hits} == {"c027", "c028", "c029"}
 
 
 def test_another_knowledge_base_sees_nothing(house: House) -> None:
-    assert house.searcher.search("kb-2", INDEX, "Where does paper jam?", 8, -1).hits == ()
-    assert house.searcher.search(BASE, "kb-2-g1", "Where does paper jam?", 8, -1).hits == ()
+    assert house.search("Where does paper jam?", 8, -1, base="kb-2").hits == ()
+    assert house.search("Where does paper jam?", 8, -1, index="kb-2-g1").hits == ()
+
+
+def test_a_generation_is_searched_alone_with_the_embedder_that_built_it(house: House) -> None:
+    text, newer = "Paper jam in the rear: error E-04.", PlainEmbedder({})
+    house.vectors.upsert("kb-1-g2", ["c101"], newer.embed_passages([text]))
+    house.keywords.replace_document("kb-1-g2", "d0", [IndexEntry("c101", "d0", text)])
+    house.catalogue.chunks["c101"] = Chunk("c101", "d0", 0, text, 0, ((0, 1),))
+    assert "c101" not in {hit.chunk.id for hit in house.search("Where does paper jam?", 8, -1).hits}
+    result = house.searcher.search(newer, BASE, "kb-1-g2", "Where does paper jam?", 8, -1)
+    assert result.hits == ()  # the catalogue of this test shows the first generation only
+    house.catalogue.index = "kb-1-g2"
+    [hit] = house.searcher.search(newer, BASE, "kb-1-g2", "Where does paper jam?", 8, -1).hits
+    assert (hit.chunk.id, hit.scores.cosine) == ("c101", pytest.approx(1.0, abs=1e-5))
 
 
 @pytest.mark.parametrize("question", ["", "？", "如何", "\x00 OR *"])
 def test_any_question_is_taken(house: House, question: str) -> None:
-    assert len(house.searcher.search(BASE, INDEX, question, limit=8, threshold=-1).hits) == 4
+    assert len(house.search(question, limit=8, threshold=-1).hits) == 4
 
 
 def test_a_chunk_without_a_vector_is_left_out(house: House) -> None:
     house.vectors.delete(INDEX, ["c001"])
-    result = house.searcher.search(BASE, INDEX, "Where does paper jam?", limit=8, threshold=-1)
+    result = house.search("Where does paper jam?", limit=8, threshold=-1)
     assert {hit.chunk.id for hit in result.hits} == {"c000", "c002", "c003"}

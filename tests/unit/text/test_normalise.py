@@ -114,3 +114,21 @@ def test_hostile_pages_take_linear_time() -> None:
 def test_fold_compares_what_looks_alike() -> None:
     assert fold(" ＡＴ＋ＱＭＡＣ\n x² ") == fold("at+qmac X2")
     assert fold("Straße") == fold("STRASSE")
+
+
+def test_rows_of_tables_keep_their_cells() -> None:
+    raw = (
+        f"{PARAGRAPH_EN}\r\n  Model \t Supply  voltage\t\r\n\tof the second\tmodel . . . . . . . 3\r\n\t\r\nand so on."
+    )
+    assert clean_page_text(raw) == (
+        PARAGRAPH_EN.replace("\r\n", " ") + "\nModel\tSupply voltage\t\n\tof the second\tmodel … 3\n\nand so on."
+    )
+
+
+def test_wrapped_lines_are_never_joined_with_a_row() -> None:
+    rows = [f"{line}\t{line}" for line in PARAGRAPH_EN.split("\r\n")]
+    assert clean_page_text("\r\n".join(rows)).split("\n") == rows
+
+
+def test_first_and_last_empty_cells_of_a_page_stay() -> None:
+    assert clean_page_text("\r\n \tVoltage\r\nA\t \r\n") == "\tVoltage\nA\t"

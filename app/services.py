@@ -1,0 +1,304 @@
+"""The parts of a running server: questions, knowledge bases, documents and jobs, and their life."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import get_args
+
+import anyio
+import structlog
+from anyio import to_thread
+from sqlalchemy import Engine, select
+from sqlalchemy.exc import SQLAlchemyError
+
+from app.catalogue.database import Sessions
+from app.catalogue.documents import Room
+from app.catalogue.inspection import Inspection
+from app.catalogue.keys import Keys
+from app.catalogue.records import Job, KnowledgeBase
+from app.errors import (
+    EmbedderUnavailable,
+    IndexUnavailable,
+    ManualqaError,
+    NotReady,
+    QuestionEmpty,
+    QuestionTooLong,
+    Unavailable,
+)
+from app.generate.answer import Answerer, AnswerLimits
+from app.generate.engine import LocalEngine
+from app.generate.events import AnswerEvent, DoneEvent
+from app.ingest.consistency import Consistency
+from app.ingest.indexing import Indexing, Stores
+from app.ingest.jobs import JobEngine, Work, WorkerLimits
+from app.ingest.library import Library
+from app.ingest.pipeline import Pipeline, Reading
+from app.ingest.purging import Purging
+from app.ingest.rebuild import Rebuild
+from app.ports import Embedder, LanguageModel
+from app.retrieve.embedders import Embedders
+from app.retrieve.search import Searcher
+from app.retrieve.threshold import default_threshold
+from app.settings import Settings
+from app.text.language import detect_language
+from app.text.tokens import TOKENS_VERSION
+from app.types import Answer, Fingerprint, Language, SearchResult
+
+log = structlog.get_logger(__name__)
+
+EMBEDDER_RETRY_SECONDS = 5.0
+WARM_UP_POLL_SECONDS = 0.2
+_MOST_SWAPS = 3
+"""Searches of one question at most, where documents or a new generation go live during each."""
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """One question to one knowledge base; None takes the knowledge base's or the server's choice."""
+
+    knowledge_base_id: str
+    text: str
+    limit: int | None = None
+    threshold: float | None = None
+    language: Language | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PartState:
+    """State of one part, as `/readyz` shows it."""
+
+    state: str
+    required: bool
+    detail: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """The parts that a setting chooses; tests hand in their own."""
+
+    embedder: Embedder
+    model: LanguageModel
+    engine: LocalEngine | None = None
+    open_embedder: Callable[[str], Embedder] | None = None
+    reading: Reading | None = None
+
+
+class Services:
+    """All parts of a running server. `start` returns at once; embedder and model get ready in the background."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        stores: Stores,
+        database: Engine,
+        sessions: Sessions,
+        parts: Parts,
+        reading: Reading,
+        token: str,
+    ) -> None:
+        self.settings = settings
+        self.run_token = token
+        self.bases, self.documents, self.contents = stores.bases, stores.documents, stores.contents
+        self.generations, self.jobs, self.files = stores.generations, stores.jobs, stores.files
+        self.keys = Keys(sessions)
+        self._stores = stores
+        self._database = database
+        self._embedder = parts.embedder
+        self._embedders = Embedders(parts.embedder, parts.open_embedder or _no_other_embedder)
+        self._model = parts.model
+        self._engine = parts.engine
+        self._embedder_state = PartState("starting", required=True)
+        self._stopping, self._draining, self._hurrying = threading.Event(), threading.Event(), threading.Event()
+        self._searcher = Searcher(stores.vectors, stores.keywords, stores.contents, settings.candidates)
+        self._answerer = Answerer(
+            parts.model, parts.embedder, AnswerLimits(settings.context_tokens, settings.max_answer_tokens)
+        )
+        indexing = Indexing(stores, self._embedders.for_index)
+        pipeline = Pipeline(stores, indexing, reading)
+        work = Work(pipeline, Rebuild(stores, indexing, pipeline.turns), Purging(stores, indexing, pipeline.turns))
+        limits = WorkerLimits(settings.ingest_tries, settings.ingest_retry_seconds, settings.ingest_attempts)
+        self._engine_of_jobs = JobEngine(settings.data_dir, stores, work, limits)
+        room = Room(settings.max_documents, settings.max_knowledge_base_mb * 1_000_000)
+        self.library = Library(stores, self._engine_of_jobs, self.fingerprint, room)
+        self.consistency = Consistency(stores, Inspection(sessions), self.library, self._engine_of_jobs, pipeline)
+
+    # --- life ---------------------------------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Starts the model server and the worker, and loads the embedder beside them."""
+        self.files.sweep(self.documents.uses)
+        if self._engine is not None:
+            self._engine.start()
+        threading.Thread(target=self._load_embedder, name="embedder", daemon=True).start()
+
+    def drain(self) -> None:
+        """A stop is coming: streams that only watch end now. The second time, running steps are not waited for."""
+        if self._draining.is_set():
+            self._hurrying.set()
+        self._draining.set()
+
+    def is_hurrying(self) -> bool:
+        """Whether running steps are not waited for."""
+        return self._hurrying.is_set()
+
+    def is_draining(self) -> bool:
+        """Whether a stop is coming."""
+        return self._draining.is_set()
+
+    async def stop(self) -> None:
+        """Ends the worker after its step, then the model server; the next start takes up what was not finished."""
+        self._stopping.set()
+        self._draining.set()
+        seconds = 0.0 if self._hurrying.is_set() else self.settings.shutdown_seconds
+        await to_thread.run_sync(self._engine_of_jobs.stop, seconds)
+        await self._model.close()
+        if self._engine is not None:
+            await to_thread.run_sync(self._engine.stop)
+        self._stores.keywords.close()
+        self._stores.vectors.close()
+        self._database.dispose()
+
+    def _load_embedder(self) -> None:
+        """Tries until it works, since an endpoint may come up later than this server; then the worker can start."""
+        while not self._stopping.is_set():
+            try:
+                self._embedder.embed_queries(["warm up"])
+            except EmbedderUnavailable as error:
+                log.warning("embedder_failed", detail=error.detail)
+                self._embedder_state = PartState("down", required=True, detail=str(error.params.get("reason", "")))
+                self._stopping.wait(EMBEDDER_RETRY_SECONDS)
+            else:
+                self._embedder_state = PartState("ready", required=True)
+                self._engine_of_jobs.start()
+                return
+
+    async def warm_up_model(self) -> None:
+        """Has the local model read the constant part of both prompts, so that no question has to wait for that."""
+        if self._engine is None:
+            return
+        while (await self._model.status()).state != "ready":  # noqa: ASYNC110 - another process gets ready
+            await anyio.sleep(WARM_UP_POLL_SECONDS)
+        for language in get_args(Language):
+            try:
+                await self._answerer.warm(language)
+            except Unavailable as error:
+                log.warning("warm_up_failed", detail=error.detail)
+
+    async def parts(self) -> dict[str, PartState]:
+        """State of each part."""
+        model = await self._model.status()
+        return {
+            "catalogue": await to_thread.run_sync(self._catalogue_state),
+            "embedder": self._embedder_state,
+            "model": PartState(model.state, required=False, detail=model.detail),
+        }
+
+    def _catalogue_state(self) -> PartState:
+        try:
+            with self._database.connect() as connection:
+                connection.execute(select(1))
+        except SQLAlchemyError as error:
+            log.error("catalogue_failed", detail=str(error))
+            return PartState("down", required=True)
+        return PartState("ready", required=True)
+
+    # --- questions ----------------------------------------------------------------------------------------------------
+
+    def fingerprint(self) -> Fingerprint:
+        """What this server builds indexes with; raises `NotReady` while the embedder loads."""
+        self._require_embedder()
+        return self._fingerprint_of(self._embedder, self.settings.chunk_size, self.settings.chunk_overlap)
+
+    def rebuild(self, knowledge_base_id: str, size: int | None, overlap: int | None, embedder: str | None) -> Job:
+        """Starts building a new generation; None keeps the chunk sizes there are and takes the server's embedder.
+
+        Raises `KnowledgeBaseNotFound`, `RebuildRunning`, `NotReady`, `WeightsMissing`, `EmbedderUnavailable`.
+        """
+        self._require_embedder()
+        old = self.bases.get(knowledge_base_id).fingerprint
+        chosen = self._embedder if embedder is None else self._embedders.named(embedder)
+        new = self._fingerprint_of(
+            chosen,
+            old.chunk_size if size is None else size,
+            old.chunk_overlap if overlap is None else overlap,
+        )
+        return self.library.rebuild(knowledge_base_id, new)
+
+    def _fingerprint_of(self, embedder: Embedder, size: int, overlap: int) -> Fingerprint:
+        return Fingerprint(embedder.fingerprint, embedder.dimensions, size, overlap, TOKENS_VERSION)
+
+    def check_question(self, question: Question) -> KnowledgeBase:
+        """Raises `QuestionEmpty`, `QuestionTooLong`, `KnowledgeBaseNotFound`, `FingerprintMismatch`, `NotReady`."""
+        limit = self.settings.max_question_characters
+        if not question.text.strip():
+            raise QuestionEmpty
+        if len(question.text) > limit:
+            raise QuestionTooLong(length=len(question.text), limit=limit)
+        base = self.bases.get(question.knowledge_base_id)
+        self._require_embedder()
+        self._embedders.for_index(base.fingerprint)
+        return base
+
+    def search(self, question: Question) -> SearchResult:
+        """Passages for a question; raises what `check_question` does, `IndexUnavailable` and `EmbedderUnavailable`.
+
+        All of a result comes from one state: where a document or a generation comes or goes meanwhile, the search is
+        done again, so that it never shows some passages of a document and misses others.
+        """
+        base = self.check_question(question)
+        for _ in range(_MOST_SWAPS):
+            fault: IndexUnavailable | None = None
+            try:
+                result = self._search_generation(base, question)
+            except IndexUnavailable as error:  # perhaps because this generation was removed meanwhile
+                fault = error
+            live = self.bases.get(base.id)
+            if live.answers_like(base):
+                break
+            base = live
+        if fault is not None:
+            raise fault
+        return result
+
+    def _search_generation(self, base: KnowledgeBase, question: Question) -> SearchResult:
+        embedder = self._embedders.for_index(base.fingerprint)
+        choices = (question.threshold, base.settings.threshold, self.settings.threshold)
+        fallback = default_threshold(embedder.fingerprint)
+        threshold = next((choice for choice in choices if choice is not None), fallback)
+        limit = question.limit or self.settings.top_k
+        return self._searcher.search(embedder, base.id, base.index_id, question.text, limit, threshold)
+
+    async def ask_stream(self, question: Question) -> AsyncGenerator[AnswerEvent]:
+        """Sources, then tokens, then the checked answer; raises as `search` does, before the first event."""
+        base = await to_thread.run_sync(self.check_question, question)
+        result = await to_thread.run_sync(self.search, question)
+        chosen = question.language or base.settings.language
+        language: Language = "zh" if (chosen or detect_language(question.text)) == "zh" else "en"
+        stream = self._answerer.stream(question.text, language, result, has_documents=base.ready > 0)
+        async with aclosing(stream) as events:
+            async for event in events:
+                yield event
+
+    async def ask(self, question: Question) -> Answer:
+        """The checked answer; raises as `search` does."""
+        answer: Answer | None = None
+        async with aclosing(self.ask_stream(question)) as events:
+            async for event in events:
+                if isinstance(event, DoneEvent):
+                    answer = event.answer
+        if answer is None:
+            raise ManualqaError("the answer ended without its last event")
+        return answer
+
+    def _require_embedder(self) -> None:
+        if self._embedder_state.state == "starting":
+            raise NotReady
+        if self._embedder_state.state != "ready":
+            raise EmbedderUnavailable(reason=self._embedder_state.detail or "?")
+
+
+def _no_other_embedder(name: str) -> Embedder:
+    raise EmbedderUnavailable(f"no embedder named {name}", reason="its files could not be loaded")
