@@ -32,8 +32,9 @@ from app.generate.answer import Answerer, AnswerLimits
 from app.generate.engine import LocalEngine
 from app.generate.events import AnswerEvent, DoneEvent
 from app.ingest.consistency import Consistency
+from app.ingest.durable import WorkerLimits
 from app.ingest.indexing import Indexing, Stores
-from app.ingest.jobs import JobEngine, Work, WorkerLimits
+from app.ingest.jobs import JobEngine, Work
 from app.ingest.library import Library
 from app.ingest.pipeline import Pipeline, Reading
 from app.ingest.purging import Purging

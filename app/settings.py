@@ -190,6 +190,12 @@ def share_cores() -> None:
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 
+def keep_to_one_thread() -> None:
+    """Keeps the number libraries of this process from making threads of their own; before they are imported."""
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+        os.environ[name] = "1"
+
+
 def child_environment(**changes: str) -> dict[str, str]:
     """The environment of a child process: this process's own with `changes`."""
     return {**os.environ, **changes}

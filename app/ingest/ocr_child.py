@@ -17,7 +17,6 @@ the process by SIGALRM.
 from __future__ import annotations
 
 import json
-import os
 import resource
 import signal
 import sys
@@ -28,6 +27,7 @@ from statistics import fmean
 from typing import Any
 
 from app.ingest.parsers.child_limits import take_limits
+from app.settings import keep_to_one_thread
 
 _DPI = 200
 _LEAST_SIDE = 1600
@@ -72,8 +72,7 @@ def _say(**message: object) -> None:
 
 def _models(threads: int) -> Recognise:
     """The models, loaded and tried once, so that nothing is left to load when the limits are taken."""
-    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
-        os.environ[name] = "1"
+    keep_to_one_thread()
     import cv2  # noqa: PLC0415  (after the threads are set, and only in this process)
     import numpy as np  # noqa: PLC0415
     from rapidocr import RapidOCR  # noqa: PLC0415

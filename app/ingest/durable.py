@@ -1,0 +1,179 @@
+"""Durable work: the one place that knows DBOS. Workflows go on after their last finished step when a process dies."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, ParamSpec, TypeVar
+
+import structlog
+from dbos import DBOS, SetWorkflowID
+from dbos import error as dbos_errors
+from sqlalchemy.exc import SQLAlchemyError
+
+from app.errors import Unavailable
+
+log = structlog.get_logger(__name__)
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+STEPS_VERSION = "2"
+"""Changes with the steps of a workflow: one that another version began is not gone on with, but begun again."""
+POLL_SECONDS = 0.2
+_OPEN = frozenset({"PENDING", "ENQUEUED", "DELAYED"})
+_LONGEST_PAUSE_SECONDS = 10.0
+_RECOVERIES = 1_000_000
+"""Ours is the count that ends a job (`WorkerLimits.attempts`): it knows whether anything was done meanwhile."""
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerLimits:
+    """`tries` of one step that fails, after `retry_seconds` and then three times as long each time; `attempts` of
+    processes that die at the same step of a job before it is given up."""
+
+    tries: int
+    retry_seconds: float
+    attempts: int
+
+
+class Stopping(BaseException):
+    """The server stops: the workflow ends here, unfinished, and the next start goes on after its last step."""
+
+
+class TriedInVain(Exception):
+    """A step has failed as often as it may."""
+
+
+class Durable:
+    """Queues and workflows of one process; there can be one in a process.
+
+    Steps are recorded and not done again once they have finished. What is done outside of steps is done again when a
+    workflow is taken up.
+    """
+
+    def __init__(self, folder: Path, limits: WorkerLimits) -> None:
+        self._limits = limits
+        self._stopping = threading.Event()
+        DBOS(
+            config={
+                "name": "manualqa",
+                "system_database_url": f"sqlite:///{folder / 'jobs.sqlite'}",
+                "executor_id": "local",  # always the same, so that a restart takes up what it left
+                "application_version": STEPS_VERSION,
+                "log_level": "WARNING",
+            }
+        )
+
+    # --- life ---------------------------------------------------------------------------------------------------------
+
+    def launch(self, queues: Sequence[str]) -> None:
+        """Starts one worker a queue and takes up what the last process left."""
+        DBOS.launch()
+        for queue in queues:
+            DBOS.register_queue(queue, worker_concurrency=1, polling_interval_sec=POLL_SECONDS)
+
+    def stop(self, seconds: float) -> None:
+        """Lets the running steps finish, for at most `seconds`."""
+        self._stopping.set()
+        DBOS.destroy(destroy_registry=True, workflow_completion_timeout_sec=int(seconds))
+
+    @property
+    def is_stopping(self) -> bool:
+        """Whether workflows are to end between two steps."""
+        return self._stopping.is_set()
+
+    # --- workflows ----------------------------------------------------------------------------------------------------
+
+    def workflow(self, name: str, run: Callable[P, R]) -> Callable[P, R]:
+        """A workflow to enqueue; before `launch`."""
+
+        def workflow(*args: P.args, **kwargs: P.kwargs) -> R:
+            return run(*args, **kwargs)
+
+        return DBOS.workflow(name=name, max_recovery_attempts=_RECOVERIES)(workflow)
+
+    def step(self, name: str, run: Callable[P, R]) -> Callable[P, R]:
+        """A step, tried again where it was `Unavailable` or could not write; raises `TriedInVain` in the end."""
+
+        def step(*args: P.args, **kwargs: P.kwargs) -> R:
+            return run(*args, **kwargs)
+
+        durable = DBOS.step(
+            name=name,
+            retries_allowed=True,
+            max_attempts=self._limits.tries,
+            interval_seconds=self._limits.retry_seconds,
+            backoff_rate=3.0,
+            should_retry=_may_help,
+        )(step)
+
+        def tried(*args: P.args, **kwargs: P.kwargs) -> R:
+            with _in_vain():
+                return durable(*args, **kwargs)
+
+        return tried
+
+    def enqueue(self, queue: str, identity: str, workflow: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> None:
+        """Puts a workflow in a queue; the same identity twice is one."""
+        with SetWorkflowID(identity):
+            DBOS.enqueue_workflow(queue, workflow, *args, **kwargs)
+
+    def is_lost(self, identity: str) -> bool | None:
+        """Whether a workflow will not go on, as it has ended or another version began it; None where it is unknown."""
+        status = DBOS.get_workflow_status(identity)
+        if status is None:
+            return None
+        return status.status not in _OPEN or status.app_version not in (None, STEPS_VERSION)
+
+    def cancel(self, identity: str) -> None:
+        """Ends a workflow that is not wanted any more."""
+        DBOS.cancel_workflow(identity)
+
+    # --- trying again -------------------------------------------------------------------------------------------------
+
+    def insist(self, run: Callable[[], R]) -> R:
+        """Does what must be done whatever is away, such as recording an end: again until it works or the server stops.
+
+        It is no step: a job that is taken up again may end before the steps that are recorded of it.
+        """
+        pause = self._limits.retry_seconds
+        while True:
+            try:
+                return run()
+            except (Unavailable, OSError, SQLAlchemyError) as error:
+                log.warning("job_waits", error=repr(error))
+                if self._stopping.wait(pause):
+                    raise Stopping from error
+                pause = min(3 * pause, _LONGEST_PAUSE_SECONDS)
+
+    def insistent(self, run: Callable[P, R]) -> Callable[P, R]:
+        """`run`, insisted on."""
+
+        def again(*args: P.args, **kwargs: P.kwargs) -> R:
+            return self.insist(partial(run, *args, **kwargs))
+
+        return again
+
+
+def apart(run: Callable[[], Any]) -> None:
+    """Runs it outside the workflow that asks for it, whose recorded steps it would be taken for."""
+    thread = threading.Thread(target=run)
+    thread.start()
+    thread.join()
+
+
+@contextmanager
+def _in_vain() -> Iterator[None]:
+    try:
+        yield
+    except dbos_errors.DBOSMaxStepRetriesExceeded as error:
+        raise TriedInVain("; ".join(repr(cause) for cause in error.errors)) from error
+
+
+def _may_help(error: BaseException) -> bool:
+    return isinstance(error, Unavailable | OSError | SQLAlchemyError)
