@@ -7,6 +7,7 @@ same process, one after the other. Both use all-MiniLM-L6-v2, and take turns, ma
 
 from __future__ import annotations
 
+import logging
 import time
 from collections import defaultdict
 from collections.abc import Mapping
@@ -36,6 +37,7 @@ def measure(data: Path, work: Path) -> list[dict[str, Any]]:
     """Rows: our steps with the default embedder and with MiniLM, and the stock pipeline with MiniLM."""
     go_offline()
     share_cores()
+    logging.getLogger("pypdf").setLevel(logging.ERROR)  # it says of each odd font what it thinks of it
     files = [path for path in sorted((data / "pdf").glob("*.pdf")) if SCANS not in path.name]
     settings = load_settings()
     default = Ours(settings, settings.embedder, fresh(work / "steps"))
