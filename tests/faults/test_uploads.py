@@ -6,6 +6,7 @@ import os
 import signal
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -79,6 +80,9 @@ def test_an_upload_that_is_cut_off_leaves_nothing(server: FaultServer) -> None:
     with socket.create_connection((address.host, address.port or 0), timeout=10) as connection:
         connection.sendall(head.encode() + b"x" * 2_500_000)
     server.settle()
+    deadline = time.monotonic() + 20  # the server notices a little later that nobody sends any more
+    while stored_files(server) != files and time.monotonic() < deadline:
+        time.sleep(0.05)
     assert stored_files(server) == files
     assert server.documents(base) == {}
 
