@@ -43,6 +43,10 @@ class ManualqaError(Exception):
         """The stable machine name: `DataFolderLocked` is `data_folder_locked`."""
         return "".join(f"_{c.lower()}" if c.isupper() else c for c in cls.__name__).lstrip("_")
 
+    def stored_params(self) -> dict[str, int | float | str]:
+        """`params` as a database keeps them."""
+        return {key: value if isinstance(value, int | float) else str(value) for key, value in self.params.items()}
+
     def message(self, language: Language) -> str:
         """The sentence for people, in the language asked for."""
         template = self.zh if language == "zh" else " ".join((inspect.getdoc(type(self)) or "").split())

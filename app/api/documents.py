@@ -11,7 +11,7 @@ from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import FileResponse
 
 from app.api.deps import LanguageDep, ServicesDep, editor, reader
-from app.api.jobs import job_out
+from app.api.jobs import Limit, Offset, job_out
 from app.api.problems import reason
 from app.api.schemas import ChunkList, ChunkOut, DocumentList, DocumentOut, Uploaded
 from app.catalogue.records import Document
@@ -24,8 +24,6 @@ from app.types import Chunk, DocumentState, Language
 router = APIRouter(prefix="/v1/knowledge-bases/{knowledge_base_id}/documents", tags=["documents"])
 
 WRITE_BYTES = 1 << 20
-Limit = Annotated[int, Query(ge=1, le=500)]
-Offset = Annotated[int, Query(ge=0, le=10_000_000)]
 
 _body = {
     "requestBody": {

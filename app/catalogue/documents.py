@@ -11,6 +11,7 @@ from sqlalchemy import ColumnElement, delete, func, select
 from sqlalchemy.orm import Session
 
 from app.catalogue.database import Sessions
+from app.catalogue.generations import generation_of
 from app.catalogue.jobs import OPEN, end_job, new_job, require_open
 from app.catalogue.records import Document, Generation
 from app.catalogue.tables import DocumentRow, GenerationRow, JobRow, KnowledgeBaseRow, PlacementRow, now
@@ -22,7 +23,7 @@ from app.errors import (
     KnowledgeBaseNotFound,
     NothingToRetry,
 )
-from app.types import DocumentState, Fingerprint, GenerationState, JobKind, JobState
+from app.types import DocumentState, GenerationState, JobKind, JobState
 
 WORKING = (DocumentState.QUEUED, DocumentState.PROCESSING)
 STOPPED = (DocumentState.FAILED, DocumentState.CANCELLED)
@@ -125,12 +126,9 @@ class Documents:
     def for_work(self, document_id: str, job_id: str) -> tuple[Document, Generation]:
         """The document and the live generation; raises `JobCancelled` once this job may not go on with it."""
         with self._sessions() as session:
-            require_open(session, job_id)
-            row = session.get(DocumentRow, document_id)
-            if row is None or row.state not in WORKING:
-                raise JobCancelled
+            row = _working(session, document_id, job_id)
             base = session.get_one(KnowledgeBaseRow, row.knowledge_base_id)
-            return _document(row), _live(session, base)
+            return _document(row), generation_of(session.get_one(GenerationRow, base.index_id))
 
     def for_rebuild(self, document_id: str, index_id: str, job_id: str) -> Document | None:
         """The document where it is searchable and not in this generation yet; raises `JobCancelled`."""
@@ -145,10 +143,7 @@ class Documents:
     def start(self, document_id: str, job_id: str) -> Document:
         """The worker has taken the document; raises `JobCancelled`."""
         with self._sessions.begin() as session:
-            require_open(session, job_id)
-            row = session.get(DocumentRow, document_id)
-            if row is None or row.state not in WORKING:
-                raise JobCancelled
+            row = _working(session, document_id, job_id)
             row.state = DocumentState.PROCESSING
             return _document(row)
 
@@ -159,10 +154,7 @@ class Documents:
         same name is searchable already, this one is hidden instead.
         """
         with self._sessions.begin() as session:
-            require_open(session, job_id)
-            row = session.get(DocumentRow, document_id)
-            if row is None or row.state not in WORKING:
-                raise JobCancelled
+            row = _working(session, document_id, job_id)
             base = session.get_one(KnowledgeBaseRow, row.knowledge_base_id)
             if base.index_id != index_id:
                 return Published(done=False)
@@ -319,10 +311,13 @@ def _index_ids(session: Session, knowledge_base_id: str) -> list[str]:
     return list(session.scalars(select(GenerationRow.index_id).where(mine)))
 
 
-def _live(session: Session, base: KnowledgeBaseRow) -> Generation:
-    row = session.get_one(GenerationRow, base.index_id)
-    state = GenerationState(row.state)
-    return Generation(row.index_id, base.id, row.number, Fingerprint(**row.fingerprint), state, row.created_at)
+def _working(session: Session, document_id: str, job_id: str) -> DocumentRow:
+    """The document that this job is on; raises `JobCancelled` once it may not go on with it."""
+    require_open(session, job_id)
+    row = session.get(DocumentRow, document_id)
+    if row is None or row.state not in WORKING:
+        raise JobCancelled
+    return row
 
 
 def _next_moment(session: Session, knowledge_base_id: str, name: str) -> datetime:

@@ -43,13 +43,13 @@ class Generations:
             job_id = new_job(
                 session, JobKind.REBUILD, knowledge_base_id, index_id=row.index_id, fingerprint=row.fingerprint
             )
-            return _generation(row), job_id
+            return generation_of(row), job_id
 
     def get(self, index_id: str) -> Generation | None:
         """The generation of this index, in any state, or None."""
         with self._sessions() as session:
             row = session.get(GenerationRow, index_id)
-            return None if row is None else _generation(row)
+            return None if row is None else generation_of(row)
 
     def building(self, knowledge_base_id: str) -> Generation | None:
         """The generation that is being built beside the live one, if any."""
@@ -57,12 +57,12 @@ class Generations:
         query = select(GenerationRow).where(mine, GenerationRow.state == GenerationState.BUILDING)
         with self._sessions() as session:
             row = session.scalars(query).one_or_none()
-            return None if row is None else _generation(row)
+            return None if row is None else generation_of(row)
 
     def all(self) -> list[Generation]:
         """Every generation there is."""
         with self._sessions() as session:
-            return [_generation(row) for row in session.scalars(select(GenerationRow))]
+            return [generation_of(row) for row in session.scalars(select(GenerationRow))]
 
     # --- what the worker writes -----------------------------------------------------------------------------------
 
@@ -142,7 +142,8 @@ def _missing(generation: GenerationRow) -> ColumnElement[bool]:
     return mine & (DocumentRow.state == DocumentState.READY) & ~placed
 
 
-def _generation(row: GenerationRow) -> Generation:
+def generation_of(row: GenerationRow) -> Generation:
+    """The record of a row."""
     return Generation(
         index_id=row.index_id,
         knowledge_base_id=row.knowledge_base_id,

@@ -102,7 +102,7 @@ class Consistency:
                 *self._indexes({generation.index_id for generation in generations}, repair=repair),
             ]
             if repair:
-                self._purge_hidden()
+                self._jobs.enqueue_hidden()
         bases = {generation.knowledge_base_id for generation in generations}
         for finding in findings:
             log.warning("disagreement", kind=finding.kind, count=finding.count, document_id=finding.document_id)
@@ -132,13 +132,6 @@ class Consistency:
     def _enqueue(self, job_id: str | None) -> None:
         if job_id is not None:
             self._jobs.enqueue(self._stores.jobs.get(job_id))
-
-    def _purge_hidden(self) -> None:
-        for document_id in self._stores.documents.hidden():
-            self._jobs.enqueue_purge(document_id)
-        for knowledge_base_id in self._stores.bases.hidden():
-            self._jobs.enqueue_purge_base(knowledge_base_id)
-        self._jobs.enqueue_retirement()
 
     # --- files --------------------------------------------------------------------------------------------------------
 

@@ -95,11 +95,7 @@ class JobEngine:
             job_id = self._stores.documents.reopen(document_id)
             if job_id is not None:
                 self.enqueue(self._stores.jobs.get(job_id))
-        for document_id in self._stores.documents.hidden():
-            self.enqueue_purge(document_id)
-        for knowledge_base_id in self._stores.bases.hidden():
-            self.enqueue_purge_base(knowledge_base_id)
-        self.enqueue_retirement()
+        self.enqueue_hidden()
 
     def stop(self, seconds: float) -> None:
         """Lets the running steps finish, for at most `seconds`; the rest is taken up at the next start."""
@@ -135,6 +131,14 @@ class JobEngine:
         if self._running.is_set():
             identity = f"purge-{knowledge_base_id}-{secrets.token_hex(4)}"
             self._durable.enqueue(PURGES, identity, self._purge_base_workflow, knowledge_base_id)
+
+    def enqueue_hidden(self) -> None:
+        """Removes everything that is hidden and not purged yet."""
+        for document_id in self._stores.documents.hidden():
+            self.enqueue_purge(document_id)
+        for knowledge_base_id in self._stores.bases.hidden():
+            self.enqueue_purge_base(knowledge_base_id)
+        self.enqueue_retirement()
 
     def enqueue_retirement(self) -> None:
         """Removes generations that were replaced or given up."""

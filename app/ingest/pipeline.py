@@ -167,8 +167,7 @@ class Pipeline:
 
     def fail(self, document_id: str, job_id: str, error: ManualqaError) -> None:
         """Records why the document stops here."""
-        params = {key: value if isinstance(value, int | float) else str(value) for key, value in error.params.items()}
-        self.stores.documents.fail(document_id, job_id, error.code(), params)
+        self.stores.documents.fail(document_id, job_id, error.code(), error.stored_params())
         log.warning("document_failed", document_id=document_id, error=error.code(), detail=error.detail)
 
     def unexpected(self, document_id: str, job_id: str) -> None:

@@ -77,9 +77,8 @@ class Rebuild:
 
     def fail(self, index_id: str, job_id: str, error: ManualqaError) -> None:
         """Records why the rebuild stops here; the live generation goes on answering."""
-        params = {key: value if isinstance(value, int | float) else str(value) for key, value in error.params.items()}
         self.stores.generations.abandon(index_id)
-        self.stores.jobs.end(job_id, JobState.FAILED, error.code(), **params)
+        self.stores.jobs.end(job_id, JobState.FAILED, error.code(), **error.stored_params())
         log.warning("rebuild_failed", index_id=index_id, error=error.code(), detail=error.detail)
 
     def cancel(self, index_id: str, job_id: str) -> None:
