@@ -58,13 +58,17 @@ _MOST_SWAPS = 3
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """One question to one knowledge base; None takes the knowledge base's or the server's choice."""
+    """One question to one knowledge base; None takes the knowledge base's or the server's choice.
+
+    `keep_doubtful` gives answers also where the model's doubt would make them refusals; calibration weighs them.
+    """
 
     knowledge_base_id: str
     text: str
     limit: int | None = None
     threshold: float | None = None
     language: Language | None = None
+    keep_doubtful: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -278,7 +282,9 @@ class Services:
         result = await to_thread.run_sync(self.search, question)
         chosen = question.language or base.settings.language
         language: Language = "zh" if (chosen or detect_language(question.text)) == "zh" else "en"
-        stream = self._answerer.stream(question.text, language, result, has_documents=base.ready > 0)
+        stream = self._answerer.stream(
+            question.text, language, result, has_documents=base.ready > 0, keep_doubtful=question.keep_doubtful
+        )
         async with aclosing(stream) as events:
             async for event in events:
                 yield event

@@ -210,7 +210,9 @@ class Answer:
     """The checked answer: the text shown is that of its grounded sentences alone.
 
     `refused` with `reason` says that the manuals do not answer; `mode` "extractive" says that the model did not write
-    this (`degraded` says why). `withheld` are the sentences that the check took out.
+    this (`degraded` says why). `withheld` are the sentences that the check took out. `doubt` is the probability (0..1)
+    that the model gave to "no passage states it", None where nobody told; `strange` says that the question names
+    something that no passage shown mentions.
     """
 
     question: str
@@ -226,6 +228,8 @@ class Answer:
     withheld: tuple[str, ...] = ()
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
+    doubt: float | None = None
+    strange: bool | None = None
     timings: Timings = field(default_factory=lambda: Timings(sources=0.0))
 
 

@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.table import Table
 
 from app.settings import load_settings
-from eval import answers, busy, ingest, large, retrieval, scanned, start, stock
+from eval.bench import answers, busy, ingest, large, retrieval, scanned, start, stock
 
 ROOT = Path(__file__).resolve().parents[1]
 DATA = ROOT.parent / "shared" / "data"

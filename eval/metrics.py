@@ -7,7 +7,7 @@ import unicodedata
 from collections.abc import Iterable, Sequence
 from statistics import NormalDist
 
-from eval.datasets import PageRef
+from eval.question_sets import PageRef
 
 _TOKEN = re.compile(r"(?<![\w.])-\d+(?:\.\d+)?|\d+(?:\.\d+)?|[^\W\d_\u3400-\u9fff]+|[\u3400-\u9fff]")
 _THOUSANDS = re.compile(r"(?<=\d)[,\u2009\u202f](?=\d{3}(?!\d))")

@@ -70,14 +70,21 @@ class Answerer:
         raise ModelUnavailable(reason="the answer broke off")
 
     async def stream(
-        self, question: str, language: Language, result: SearchResult, *, has_documents: bool = True
+        self,
+        question: str,
+        language: Language,
+        result: SearchResult,
+        *,
+        has_documents: bool = True,
+        keep_doubtful: bool = False,
     ) -> AsyncGenerator[AnswerEvent]:
         """`SourcesEvent` once, `TokenEvent`s while the model writes, `DoneEvent` once; raises nothing of the model's.
 
         Without hits nothing is asked of the model; `has_documents` False says that there was nothing to search.
+        `keep_doubtful` gives an answer also where the model's doubt would make it a refusal.
         Closing the iterator ends the model's request.
         """
-        draft = _Draft(question, language, started=time.monotonic() - result.seconds)
+        draft = _Draft(question, language, time.monotonic() - result.seconds, keep_doubtful)
         draft.sources_at = draft.elapsed()
         yield SourcesEvent(result)
         if not result.hits:
@@ -85,6 +92,7 @@ class Answerer:
             yield DoneEvent(draft.refused(reason))
             return
         passages = await to_thread.run_sync(select_passages, question, result.hits, self._limits.context_tokens)
+        draft.strange = bool(missing_names(question, passages, language))
         try:
             async with aclosing(self._written(draft, passages)) as tokens:
                 async for text in tokens:
@@ -142,7 +150,7 @@ class Answerer:
         An answer behind "no quote" stands where the passages speak of all that the question names: small models write
         it where they know the answer but not the sentence.
         """
-        if draft.reply.doubt <= self._limits.most_doubt_strange:
+        if draft.keep_doubtful or draft.reply.doubt <= self._limits.most_doubt_strange:
             return False
         if missing_names(draft.question, passages, draft.language):
             return True
@@ -174,6 +182,8 @@ class _Draft:
     question: str
     language: Language
     started: float
+    keep_doubtful: bool = False
+    strange: bool | None = None
     sources_at: float = 0.0
     first_token_at: float | None = None
     reply: Reply = field(default_factory=Reply)
@@ -182,6 +192,11 @@ class _Draft:
 
     def elapsed(self) -> float:
         return time.monotonic() - self.started
+
+    @property
+    def doubt(self) -> float | None:
+        """What the reply tells of the model's doubt, once there is one."""
+        return self.reply.doubt if self.reply.written else None
 
     def timings(self) -> Timings:
         return Timings(self.sources_at, self.first_token_at, self.elapsed())
@@ -200,6 +215,8 @@ class _Draft:
             withheld=withheld,
             prompt_tokens=self.usage.prompt_tokens if self.usage else None,
             completion_tokens=self.usage.completion_tokens if self.usage else None,
+            doubt=self.doubt,
+            strange=self.strange,
             timings=self.timings(),
         )
 
@@ -217,6 +234,8 @@ class _Draft:
             withheld=grounding.withheld,
             prompt_tokens=self.usage.prompt_tokens if self.usage else None,
             completion_tokens=self.usage.completion_tokens if self.usage else None,
+            doubt=self.doubt,
+            strange=self.strange,
             timings=self.timings(),
         )
 

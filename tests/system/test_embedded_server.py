@@ -19,10 +19,10 @@ import pytest
 
 from app.cli.client import Client
 from app.settings import child_environment
-from eval.datasets import read_questions
+from eval.bench.retrieval import rank_of
+from eval.bench.server import Server, filled_base, running_server
 from eval.metrics import hit_at, is_right
-from eval.retrieval import rank_of
-from eval.server import Server, filled_base, running_server
+from eval.question_sets import read_questions
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 MODEL = "qwen2.5-coder-0.5b-instruct"

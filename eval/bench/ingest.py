@@ -13,7 +13,7 @@ from app.ingest.media import MediaType, parser_for
 from app.ingest.reading import parse_whole
 from app.settings import load_settings
 from app.wiring import parse_limits
-from eval.server import console, filled_base, running_server
+from eval.bench.server import console, filled_base, running_server
 
 
 def measure(data: Path, work: Path) -> list[dict[str, Any]]:

@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from eval.server import running_server
+from eval.bench.server import running_server
 
 REST_SECONDS = 5
 RUNS = 3

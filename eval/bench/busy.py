@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from app.cli.client import Client
-from eval.datasets import read_questions
-from eval.large import fresh
-from eval.server import filled_base, running_server
+from eval.bench.large import fresh
+from eval.bench.server import filled_base, running_server
+from eval.question_sets import read_questions
 
 AT_REST = 200
 PAUSE_SECONDS = 0.1

@@ -6,11 +6,11 @@ import time
 from pathlib import Path
 from typing import Any
 
-from eval.datasets import read_questions
-from eval.large import fresh
+from eval.bench.large import fresh
+from eval.bench.retrieval import rank_of
+from eval.bench.server import running_server
 from eval.metrics import hit_at, reciprocal_rank
-from eval.retrieval import rank_of
-from eval.server import running_server
+from eval.question_sets import read_questions
 
 MANUAL = "lure-game-manual-de-scanned.pdf"
 

@@ -11,7 +11,7 @@ from typing import Any
 from pypdf import PdfReader, PdfWriter
 
 from app.cli.client import Client
-from eval.server import Server, console, running_server
+from eval.bench.server import Server, console, running_server
 
 PAGES = 1600
 KILL_AT = 0.5

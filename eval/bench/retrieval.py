@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from app.cli.client import Client
-from eval.datasets import LabelledQuestion, PageRef, read_questions
+from eval.bench.server import filled_base, running_server
 from eval.metrics import first_hit, hit_at, reciprocal_rank
-from eval.server import filled_base, running_server
+from eval.question_sets import LabelledQuestion, PageRef, read_questions
 
 HITS = 30
 

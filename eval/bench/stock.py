@@ -25,7 +25,7 @@ from app.retrieve.prefixes import prefixes_for
 from app.retrieve.stores.chroma import ChromaVectorStore
 from app.settings import Settings, go_offline, load_settings, share_cores
 from app.wiring import parse_limits
-from eval.large import fresh
+from eval.bench.large import fresh
 
 MINILM = "all-minilm-l6-v2"
 INDEX = "kb-0000000000000000-g1"

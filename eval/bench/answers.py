@@ -13,9 +13,9 @@ import pypdfium2
 from rich.progress import Progress
 
 from app.cli.client import Client
-from eval.datasets import LabelledQuestion, draw, read_questions
+from eval.bench.server import console, filled_base, running_server
 from eval.metrics import is_right, mean, percentile, wilson
-from eval.server import console, filled_base, running_server
+from eval.question_sets import LabelledQuestion, draw, read_questions
 
 
 @dataclass(frozen=True)
