@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 TEST_MODELS := multilingual-e5-small qwen2.5-coder-0.5b-instruct
 
-.PHONY: help serve test test-faults fuzz check format bench bench-retrieval bench-answers bench-ingest bench-load bench-start examples clean
+.PHONY: help serve test test-faults fuzz check format bench bench-retrieval bench-answers bench-ingest bench-load bench-quality bench-start examples clean
 
 help: ## List these targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -48,26 +48,32 @@ bench: bench-ingest bench-load bench-retrieval bench-answers bench-start ## Meas
 
 bench-ingest: $(STAMP) ## Measure parsing and whole ingest, pages per second and peak memory
 	@$(BIN)/manualqa models pull multilingual-e5-small
-	@$(BIN)/python -m eval ingest
+	@$(BIN)/python -m eval bench ingest
 
 bench-load: $(STAMP) ## Measure steps against stock LangChain, a 1,600-page manual, search while loading, OCR
 	@$(BIN)/manualqa models pull multilingual-e5-small all-minilm-l6-v2
-	@$(BIN)/python -m eval steps
-	@$(BIN)/python -m eval large
-	@$(BIN)/python -m eval busy
-	@$(BIN)/python -m eval scanned
+	@$(BIN)/python -m eval bench steps
+	@$(BIN)/python -m eval bench large
+	@$(BIN)/python -m eval bench busy
+	@$(BIN)/python -m eval bench scanned
 
 bench-retrieval: $(STAMP) ## Measure hit@1, hit@5 and MRR@10 on the labelled questions
 	@$(BIN)/manualqa models pull multilingual-e5-small
-	@$(BIN)/python -m eval retrieval
+	@$(BIN)/python -m eval bench retrieval
 
 bench-answers: $(STAMP) ## Measure answers and refusals of the default model on a seeded sample
 	@$(BIN)/manualqa models pull
-	@$(BIN)/python -m eval answers
+	@$(BIN)/python -m eval bench answers
+
+bench-quality: $(STAMP) ## Measure every labelled set beside a stock LangChain pipeline (hours on two cores; call it again to go on)
+	@$(BIN)/manualqa models pull
+	@$(BIN)/manualqa models pull all-minilm-l6-v2
+	@$(BIN)/python -m eval.baselines.environment > /dev/null || true
+	@$(BIN)/python -m eval bench quality
 
 bench-start: $(STAMP) ## Measure cold start and idle memory
 	@$(BIN)/manualqa models pull
-	@$(BIN)/python -m eval start
+	@$(BIN)/python -m eval bench start
 
 examples: $(STAMP) ## Typeset the sample manuals again
 	@$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e '.[examples]'

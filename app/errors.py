@@ -2,18 +2,19 @@
 
     ManualqaError
     |- InvalidInput (422)       QuestionEmpty, QuestionTooLong, InvalidName, InvalidRequest (400),
-    |                           BodyTooLarge (413), UnsupportedType (415)
-    |- NotFound (404)           KnowledgeBaseNotFound, DocumentNotFound, JobNotFound, RouteNotFound,
-    |                           MethodNotAllowed (405)
+    |                           BodyTooLarge (413), UnsupportedType (415), QuestionSetInvalid, TooManyQuestions
+    |- NotFound (404)           KnowledgeBaseNotFound, DocumentNotFound, JobNotFound, EvaluationNotFound, CalibrationNotFound,
+    |                           RouteNotFound, MethodNotAllowed (405)
     |- Conflict (409)           NameTaken, FingerprintMismatch, KnowledgeBaseFull, RebuildRunning, JobEnded,
-    |                           JobCancelled, NothingToRetry
+    |                           JobCancelled, NothingToRetry, KnowledgeBaseEmpty, EvaluationsFull, EvaluationEnded,
+    |                           NothingToResume, EvaluationUnanswered, CalibrationImpossible
     |- Denied                   KeyMissing (401), KeyInvalid (401), RoleTooLow (403)
     |- DocumentError            Unreadable, EmptyFile, NoText, NeedsOcr, Encrypted, TooManyPages, DocumentTooCostly,
     |                           IngestFailed, RebuildFailed, GaveUp
     |- Unavailable (503)        ModelUnavailable, ModelBusy (429), EmbedderUnavailable, OcrUnavailable, IndexUnavailable, DiskFull (507),
-    |                           NotReady
+    |                           NotReady, EvaluationQueueFull (429), EvaluationStopped
     `- SetupError               DataFolderLocked, DataFolderUnusable, PortInUse, AddressUnusable, WeightsMissing, WeightsCorrupt, UnknownModel, ExtraMissing,
-                                ServerNotRunning, MigrationFailed
+                                ServerNotRunning, OwnServerFailed, MigrationFailed
 
 Text in braces is filled from the keyword arguments, which may be phrases of `app/phrases.py`; `detail` goes to the log and never to a user.
 """
@@ -115,6 +116,18 @@ class UnsupportedType(InvalidInput):
     zh = "不支持文件 {name} 的类型。支持的类型：{allowed}。"
 
 
+class QuestionSetInvalid(InvalidInput):
+    """The question set {name} cannot be used: {reason}"""
+
+    zh = "问题集 {name} 无法使用：{reason}"
+
+
+class TooManyQuestions(InvalidInput):
+    """There are {count} questions to ask; one evaluation may have {limit}. Draw a sample, or raise MQA_EVALUATION_QUESTIONS."""
+
+    zh = "共有 {count} 个问题，一次评测最多 {limit} 个。请抽样，或调大 MQA_EVALUATION_QUESTIONS。"
+
+
 # --- not found, conflict, denied --------------------------------------------------------------------------------------
 
 
@@ -141,6 +154,12 @@ class JobNotFound(NotFound):
     """There is no job {ref}."""
 
     zh = "没有任务 {ref}。"
+
+
+class EvaluationNotFound(NotFound):
+    """There is no evaluation {ref}. `GET /v1/evaluations` lists those there are."""
+
+    zh = "没有评测 {ref}。`GET /v1/evaluations` 可列出现有的评测。"
 
 
 class RouteNotFound(NotFound):
@@ -204,6 +223,48 @@ class NothingToRetry(Conflict):
     """The document {name} is ready; there is nothing to try again."""
 
     zh = "文档 {name} 已就绪，无需重试。"
+
+
+class CalibrationNotFound(NotFound):
+    """The knowledge base {ref} is not calibrated. `POST` an evaluation to the same address to calibrate it."""
+
+    zh = "知识库 {ref} 尚未校准。向同一地址 `POST` 一次评测即可校准。"
+
+
+class CalibrationImpossible(Conflict):
+    """The evaluation {ref} cannot be used for calibration: {reason}."""
+
+    zh = "评测 {ref} 不能用于校准：{reason}。"
+
+
+class KnowledgeBaseEmpty(Conflict):
+    """The knowledge base {name} has no document that is ready, so there is nothing to evaluate. Upload manuals and wait until they are ready."""
+
+    zh = "知识库 {name} 中没有已就绪的文档，无从评测。请先上传手册，等待其就绪。"
+
+
+class EvaluationsFull(Conflict):
+    """The knowledge base {name} has {limit} evaluations already. Delete some, or raise MQA_MAX_EVALUATIONS."""
+
+    zh = "知识库 {name} 已有 {limit} 次评测。请删除一部分，或调大 MQA_MAX_EVALUATIONS。"
+
+
+class EvaluationEnded(Conflict):
+    """The evaluation {ref} has ended already; there is nothing to cancel."""
+
+    zh = "评测 {ref} 已结束，无需取消。"
+
+
+class NothingToResume(Conflict):
+    """Every question of the evaluation {ref} has been answered; there is nothing to resume."""
+
+    zh = "评测 {ref} 的问题都已有回答，无需继续。"
+
+
+class EvaluationUnanswered(Conflict):
+    """The evaluation {ref} has no answers yet, so there is nothing to report. Wait until it has begun."""
+
+    zh = "评测 {ref} 还没有任何回答，无法生成报告。请等它开始之后再试。"
 
 
 class Denied(ManualqaError):
@@ -347,6 +408,19 @@ class IndexUnavailable(Unavailable):
     zh = "搜索索引不可用：{reason}。"
 
 
+class EvaluationQueueFull(Unavailable):
+    """{limit} evaluations are waiting already. Try again when one of them has ended, or raise MQA_EVALUATION_QUEUE."""
+
+    status = 429
+    zh = "已有 {limit} 次评测在等待。请等其中一次结束后再试，或调大 MQA_EVALUATION_QUEUE。"
+
+
+class EvaluationStopped(Unavailable):
+    """The evaluation was stopped: {reason}. What was answered is kept. Put that right and resume it, or start a new one."""
+
+    zh = "评测已停止：{reason}。已有的回答均已保留。请在排除原因后继续，或重新开始一次评测。"
+
+
 class NotReady(Unavailable):
     """The server is still starting. Try again in a moment; `GET /readyz` says what it waits for."""
 
@@ -421,6 +495,12 @@ class ServerNotRunning(SetupError):
     """No manualqa server answers at {url}. Start one with `manualqa serve`, or set MQA_URL."""
 
     zh = "{url} 上没有运行中的 manualqa 服务器。请用 `manualqa serve` 启动，或设置 MQA_URL。"
+
+
+class OwnServerFailed(SetupError):
+    """The temporary server of this command did not start; it said: {said}"""
+
+    zh = "本命令的临时服务器未能启动，其最后的输出为：{said}"
 
 
 class MigrationFailed(SetupError):

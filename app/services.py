@@ -6,7 +6,7 @@ import threading
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from dataclasses import dataclass
-from typing import get_args
+from typing import Literal, get_args
 
 import anyio
 import structlog
@@ -14,8 +14,10 @@ from anyio import to_thread
 from sqlalchemy import Engine, select
 from sqlalchemy.exc import SQLAlchemyError
 
+from app.catalogue.calibrations import Calibrations
 from app.catalogue.database import Sessions
 from app.catalogue.documents import Room
+from app.catalogue.evaluations import Evaluations
 from app.catalogue.inspection import Inspection
 from app.catalogue.keys import Keys
 from app.catalogue.records import Job, KnowledgeBase
@@ -42,11 +44,11 @@ from app.ingest.rebuild import Rebuild
 from app.ports import Embedder, LanguageModel
 from app.retrieve.embedders import Embedders
 from app.retrieve.search import Searcher
-from app.retrieve.threshold import default_threshold
+from app.retrieve.threshold import default_tuning
 from app.settings import Settings
 from app.text.language import detect_language
 from app.text.tokens import TOKENS_VERSION
-from app.types import Answer, Fingerprint, Language, SearchResult
+from app.types import Answer, Fingerprint, Language, SearchResult, Tuning
 
 log = structlog.get_logger(__name__)
 
@@ -82,13 +84,14 @@ class PartState:
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """The parts that a setting chooses; tests hand in their own."""
+    """The parts that a setting chooses; tests hand in their own. Without a `judge` the model judges."""
 
     embedder: Embedder
     model: LanguageModel
     engine: LocalEngine | None = None
     open_embedder: Callable[[str], Embedder] | None = None
     reading: Reading | None = None
+    judge: LanguageModel | None = None
 
 
 class Services:
@@ -108,14 +111,17 @@ class Services:
         self.run_token = token
         self.bases, self.documents, self.contents = stores.bases, stores.documents, stores.contents
         self.generations, self.jobs, self.files = stores.generations, stores.jobs, stores.files
-        self.keys = Keys(sessions)
+        self.keys, self.evaluations = Keys(sessions), Evaluations(sessions)
+        self.calibrations = Calibrations(sessions)
         self._stores = stores
         self._database = database
         self._embedder = parts.embedder
         self._embedders = Embedders(parts.embedder, parts.open_embedder or _no_other_embedder)
         self._model = parts.model
+        self._judge = parts.judge
         self._engine = parts.engine
         self._embedder_state = PartState("starting", required=True)
+        self._warned: set[str] = set()
         self._stopping, self._draining, self._hurrying = threading.Event(), threading.Event(), threading.Event()
         self._searcher = Searcher(stores.vectors, stores.keywords, stores.contents, settings.candidates)
         self._answerer = Answerer(
@@ -160,6 +166,8 @@ class Services:
         seconds = 0.0 if self._hurrying.is_set() else self.settings.shutdown_seconds
         await to_thread.run_sync(self._engine_of_jobs.stop, seconds)
         await self._model.close()
+        if self._judge is not None:
+            await self._judge.close()
         if self._engine is not None:
             await to_thread.run_sync(self._engine.stop)
         self._stores.keywords.close()
@@ -191,6 +199,16 @@ class Services:
                 await self._answerer.warm(language)
             except Unavailable as error:
                 log.warning("warm_up_failed", detail=error.detail)
+
+    @property
+    def model(self) -> LanguageModel:
+        """The language model that answers."""
+        return self._model
+
+    @property
+    def judge(self) -> LanguageModel:
+        """The language model that judges answers in evaluations."""
+        return self._judge or self._model
 
     async def parts(self) -> dict[str, PartState]:
         """State of each part."""
@@ -270,11 +288,41 @@ class Services:
 
     def _search_generation(self, base: KnowledgeBase, question: Question) -> SearchResult:
         embedder = self._embedders.for_index(base.fingerprint)
-        choices = (question.threshold, base.settings.threshold, self.settings.threshold)
-        fallback = default_threshold(embedder.fingerprint)
-        threshold = next((choice for choice in choices if choice is not None), fallback)
+        own = Tuning(threshold=base.settings.threshold if question.threshold is None else question.threshold)
+        tuning = own.over(self._calibrated(base)).over(self.uncalibrated(base))
         limit = question.limit or self.settings.top_k
-        return self._searcher.search(embedder, base.id, base.index_id, question.text, limit, threshold)
+        return self._searcher.search(
+            embedder,
+            base.id,
+            base.index_id,
+            question.text,
+            limit,
+            tuning.threshold or 0.0,
+            tuning.keyword_weight or 0.0,
+        )
+
+    def _calibrated(self, base: KnowledgeBase) -> Tuning:
+        """What holds of the knowledge base's calibration for its present index and this server's model."""
+        calibration = self.calibrations.find(base.id)
+        if calibration is None:
+            return Tuning()
+        faults = calibration.faults(base.fingerprint, self.model.name)
+        if faults and calibration.id not in self._warned:
+            self._warned.add(calibration.id)
+            log.warning("calibration_stale", knowledge_base_id=base.id, faults=[fault.value for fault in faults])
+        return calibration.holding(base.fingerprint, self.model.name)
+
+    def calibration_state(self, base: KnowledgeBase) -> Literal["none", "active", "stale"]:
+        """Whether the knowledge base is calibrated, and for its present index and this server's model."""
+        calibration = self.calibrations.find(base.id)
+        if calibration is None:
+            return "none"
+        return "stale" if calibration.faults(base.fingerprint, self.model.name) else "active"
+
+    def uncalibrated(self, base: KnowledgeBase) -> Tuning:
+        """What holds for a knowledge base that is not calibrated and has no threshold of its own."""
+        server = Tuning(threshold=self.settings.threshold)
+        return server.over(default_tuning(base.fingerprint.embedder)).over(self._answerer.limits.tuning())
 
     async def ask_stream(self, question: Question) -> AsyncGenerator[AnswerEvent]:
         """Sources, then tokens, then the checked answer; raises as `search` does, before the first event."""
@@ -283,7 +331,12 @@ class Services:
         chosen = question.language or base.settings.language
         language: Language = "zh" if (chosen or detect_language(question.text)) == "zh" else "en"
         stream = self._answerer.stream(
-            question.text, language, result, has_documents=base.ready > 0, keep_doubtful=question.keep_doubtful
+            question.text,
+            language,
+            result,
+            has_documents=base.ready > 0,
+            keep_doubtful=question.keep_doubtful,
+            tuning=await to_thread.run_sync(self._calibrated, base),
         )
         async with aclosing(stream) as events:
             async for event in events:

@@ -145,6 +145,32 @@ class Settings(BaseSettings):
     max_question_characters: int = Field(2000, gt=0, description="Longest question; longer ones are pasted documents.")
     max_batch_questions: int = Field(50, gt=0, description="Most questions of one ask-batch call.")
 
+    # Evaluations.
+    evaluation_questions: int = Field(
+        5000, gt=0, description="Most questions of one evaluation; with a small model those take a day."
+    )
+    evaluation_body_mb: int = Field(
+        20, gt=0, description="Largest question set sent; 4,000 questions with their answers are about 1 MB."
+    )
+    max_evaluations: int = Field(
+        100, gt=0, description="Most evaluations kept of a knowledge base; a record of a question is about 10 kB."
+    )
+    evaluation_queue: int = Field(10, gt=0, description="Most evaluations that wait or run at the same time.")
+    evaluation_tries: int = Field(
+        6, ge=1, le=20, description="Tries of a question while the model is away, before the evaluation stops."
+    )
+    evaluation_retry_seconds: float = Field(
+        5.0, gt=0, description="Wait before the second try; each further wait is twice as long."
+    )
+    evaluation_yield_seconds: float = Field(
+        30.0, ge=0, description="Longest time a question of an evaluation waits while users' questions are answered."
+    )
+    judge_base_url: str | None = Field(
+        None, description="OpenAI-compatible endpoint that judges answers instead of the model that wrote them."
+    )
+    judge_model: str | None = Field(None, description="That endpoint's name for the judging model.")
+    judge_api_key: SecretStr | None = Field(None, description="Key of that endpoint.")
+
     @property
     def files_dir(self) -> Path:
         return self.data_dir / "files"

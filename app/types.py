@@ -163,6 +163,30 @@ class SearchResult:
 
 
 @dataclass(frozen=True, slots=True)
+class Tuning:
+    """The values that decide what is found and when an answer is refused; None leaves the choice to the next in line.
+
+    `threshold` is the least cosine of a passage, `keyword_weight` the keyword side's share of the fused score (0..1).
+    `most_doubt` is the greatest doubt (0..1) with which a model's answer still stands, `most_doubt_strange` the same
+    where the question names something that no passage mentions.
+    """
+
+    threshold: float | None = None
+    keyword_weight: float | None = None
+    most_doubt: float | None = None
+    most_doubt_strange: float | None = None
+
+    def over(self, fallback: Tuning) -> Tuning:
+        """These values, and those of `fallback` where there is none."""
+        return Tuning(
+            fallback.threshold if self.threshold is None else self.threshold,
+            fallback.keyword_weight if self.keyword_weight is None else self.keyword_weight,
+            fallback.most_doubt if self.most_doubt is None else self.most_doubt,
+            fallback.most_doubt_strange if self.most_doubt_strange is None else self.most_doubt_strange,
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class Citation:
     """Proof of a sentence: `quote` is the exact text on page `page` (1-based) of the document."""
 
@@ -212,7 +236,8 @@ class Answer:
     `refused` with `reason` says that the manuals do not answer; `mode` "extractive" says that the model did not write
     this (`degraded` says why). `withheld` are the sentences that the check took out. `doubt` is the probability (0..1)
     that the model gave to "no passage states it", None where nobody told; `strange` says that the question names
-    something that no passage shown mentions.
+    something that no passage shown, or none of a cited document, mentions; `quoted` is False where the model answered
+    behind "no quote".
     """
 
     question: str
@@ -230,6 +255,7 @@ class Answer:
     completion_tokens: int | None = None
     doubt: float | None = None
     strange: bool | None = None
+    quoted: bool | None = None
     timings: Timings = field(default_factory=lambda: Timings(sources=0.0))
 
 

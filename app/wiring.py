@@ -13,6 +13,7 @@ from app.catalogue.generations import Generations
 from app.catalogue.jobs import Jobs
 from app.catalogue.knowledge_bases import KnowledgeBases
 from app.errors import ExtraMissing
+from app.evaluation.runs import Runs
 from app.generate.engine import EngineConfig, LocalEngine
 from app.generate.llm import FixedEndpoint, OpenAICompatibleModel
 from app.ingest import ocr
@@ -21,7 +22,7 @@ from app.ingest.indexing import Stores
 from app.ingest.media import parser_for
 from app.ingest.pipeline import Reading
 from app.models.store import ModelStore
-from app.ports import Embedder, OcrLimits, ParseLimits, VectorStore
+from app.ports import Embedder, LanguageModel, OcrLimits, ParseLimits, VectorStore
 from app.retrieve.embed import SentenceTransformerEmbedder
 from app.retrieve.embed_remote import RemoteEmbedder
 from app.retrieve.keyword import TantivyKeywordIndex
@@ -53,6 +54,11 @@ def build_services(settings: Settings, run_token: str, parts: Parts | None = Non
     return Services(settings, stores, database, sessions, chosen, chosen.reading or reading(settings), run_token)
 
 
+def build_runs(services: Services) -> Runs:
+    """The evaluations of a server, over its services."""
+    return Runs(services)
+
+
 def reading(settings: Settings) -> Reading:
     """What reads files; without the extra for OCR, scanned pages stay unread and say so."""
     limits = OcrLimits(settings.ocr_pixels, settings.ocr_page_seconds, settings.ocr_memory_mb)
@@ -63,13 +69,14 @@ def reading(settings: Settings) -> Reading:
 
 
 def chosen_parts(settings: Settings) -> Parts:
-    """The embedder and the model that the settings name; raises `WeightsMissing`, `UnknownModel`."""
+    """The embedder, the model and the judge that the settings name; raises `WeightsMissing`, `UnknownModel`."""
     times = {"first_token_seconds": settings.llm_first_token_seconds, "total_seconds": settings.llm_total_seconds}
+    judge = _judge(settings)
     if settings.llm_base_url:
         key = settings.llm_api_key.get_secret_value() if settings.llm_api_key else "none"
         endpoint = FixedEndpoint(settings.llm_base_url, key)
         model = OpenAICompatibleModel(settings.llm_model, endpoint, **times)
-        return Parts(_embedder(settings), model, open_embedder=partial(_local_embedder, settings))
+        return Parts(_embedder(settings), model, open_embedder=partial(_local_embedder, settings), judge=judge)
     if importlib.util.find_spec("xllamacpp") is None:
         raise ExtraMissing(feature="The local model server", extra="local")
     weights = ModelStore.from_settings(settings).resolve(settings.llm_model)
@@ -85,7 +92,19 @@ def chosen_parts(settings: Settings) -> Parts:
         )
     )
     model = OpenAICompatibleModel(weights.name, engine, **times)
-    return Parts(_embedder(settings), model, engine, partial(_local_embedder, settings))
+    return Parts(_embedder(settings), model, engine, partial(_local_embedder, settings), judge=judge)
+
+
+def _judge(settings: Settings) -> LanguageModel | None:
+    if not settings.judge_base_url:
+        return None
+    key = settings.judge_api_key.get_secret_value() if settings.judge_api_key else "none"
+    return OpenAICompatibleModel(
+        settings.judge_model or settings.llm_model,
+        FixedEndpoint(settings.judge_base_url, key),
+        first_token_seconds=settings.llm_first_token_seconds,
+        total_seconds=settings.llm_total_seconds,
+    )
 
 
 def _embedder(settings: Settings) -> Embedder:

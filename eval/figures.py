@@ -7,9 +7,10 @@ from typing import Literal
 
 from eval.records import Record, Run
 
-Verdict = Literal["right", "wrong", "refused", "refused_rightly", "invented", "failed", "unlabelled"]
+Verdict = Literal["right", "wrong", "refused", "refused_rightly", "invented", "failed", "unlabelled", "searched"]
 """right, wrong: answered, answerable; refused: a false refusal; invented: answered though there is no answer;
-failed: no answer because of an error; unlabelled: answered, but the set gives no accepted answer."""
+failed: no answer because of an error; unlabelled: answered, but the set gives no accepted answer;
+searched: no model was asked."""
 
 Metric = str
 """A metric's name, such as "answer_accuracy"; all are listed, with what they mean, in `eval.summary.METRICS`."""

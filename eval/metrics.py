@@ -1,113 +1,174 @@
-"""Measures of retrieval and answers; pure functions on plain values."""
+"""The metrics of a run: their names, what each one means in both languages, and which way is better."""
 
 from __future__ import annotations
 
-import re
-import unicodedata
-from collections.abc import Iterable, Sequence
-from statistics import NormalDist
+from dataclasses import dataclass
+from typing import Literal
 
-from eval.question_sets import PageRef
+from app.types import Language
 
-_TOKEN = re.compile(r"(?<![\w.])-\d+(?:\.\d+)?|\d+(?:\.\d+)?|[^\W\d_\u3400-\u9fff]+|[\u3400-\u9fff]")
-_THOUSANDS = re.compile(r"(?<=\d)[,\u2009\u202f](?=\d{3}(?!\d))")
-_FILLERS = frozenset(
-    [
-        "the",
-        "a",
-        "an",
-        "of",
-        "to",
-        "in",
-        "on",
-        "is",
-        "are",
-        "and",
-        "or",
-        "for",
-        "by",
-        "with",
-        "at",
-        "it",
-        "be",
-        "as",
-        "的",
-        "了",
-        "和",
-        "与",
-        "或",
-        "在",
-        "是",
-        "为",
-        "、",
-    ]
-)
-LONG_ANSWER_TOKENS = 5
-LONG_ANSWER_RECALL = 0.8
+Kind = Literal["share", "seconds", "tokens"]
 
 
-def first_hit(ranked: Sequence[PageRef], relevant: set[PageRef]) -> int | None:
-    """1-based rank of the first relevant page among the distinct pages of `ranked`, or None."""
-    distinct = list(dict.fromkeys(ranked))
-    return next((rank for rank, page in enumerate(distinct, start=1) if page in relevant), None)
+@dataclass(frozen=True, slots=True)
+class MetricInfo:
+    """A metric's name for people and the sentence that says what is counted.
 
-
-def hit_at(ranks: Iterable[int | None], k: int) -> float:
-    """Share of questions whose first relevant page is among the first k."""
-    return mean([rank is not None and rank <= k for rank in ranks])
-
-
-def reciprocal_rank(ranks: Iterable[int | None], k: int = 10) -> float:
-    """Mean reciprocal rank with ranks beyond k counted as 0 (MRR@k)."""
-    return mean([1 / rank if rank is not None and rank <= k else 0.0 for rank in ranks])
-
-
-def mean(values: Sequence[float | bool]) -> float:
-    """Arithmetic mean; not a number for no values."""
-    return sum(values) / len(values) if values else float("nan")
-
-
-def wilson(share: float, n: int, confidence: float = 0.95) -> tuple[float, float]:
-    """Confidence interval of a share (Wilson 1927)."""
-    if n == 0:
-        return 0.0, 1.0
-    z = NormalDist().inv_cdf(0.5 + confidence / 2)
-    centre = (share + z * z / (2 * n)) / (1 + z * z / n)
-    half = z * ((share * (1 - share) / n + z * z / (4 * n * n)) ** 0.5) / (1 + z * z / n)
-    return max(0.0, centre - half), min(1.0, centre + half)
-
-
-def answer_tokens(text: str) -> list[str]:
-    """Numbers, words and single Chinese characters, so that "2" is not found inside "12" and units stand apart."""
-    folded = unicodedata.normalize("NFKC", text).casefold()
-    return _TOKEN.findall(_THOUSANDS.sub("", folded))
-
-
-def is_right(answer: str, variants: Sequence[str]) -> bool:
-    """Whether an answer states one of the accepted variants.
-
-    A variant counts where its tokens stand in the answer in a row; a variant of five or more tokens also where 80% of
-    its content tokens and all its numbers are in the answer.
+    `kind` "share" is between 0 and 1; `better` says which way an improvement goes.
     """
-    given = answer_tokens(answer)
-    return any(_states(given, answer_tokens(variant)) for variant in variants)
+
+    en: str
+    zh: str
+    better: Literal["higher", "lower"]
+    kind: Kind
+    means_en: str
+    means_zh: str
+
+    def name(self, language: Language) -> str:
+        return self.zh if language == "zh" else self.en
+
+    def means(self, language: Language) -> str:
+        return self.means_zh if language == "zh" else self.means_en
 
 
-def _states(given: list[str], wanted: list[str]) -> bool:
-    if not wanted:
-        return False
-    n = len(wanted)
-    if any(given[i : i + n] == wanted for i in range(len(given) - n + 1)):
-        return True
-    content = {token for token in wanted if token not in _FILLERS}
-    if len(content) < LONG_ANSWER_TOKENS:
-        return False
-    have = set(given)
-    numbers = {token for token in content if token[-1].isdigit()}
-    return numbers <= have and len(content & have) / len(content) >= LONG_ANSWER_RECALL
+def _share(en: str, zh: str, means_en: str, means_zh: str, better: Literal["higher", "lower"] = "higher") -> MetricInfo:
+    return MetricInfo(en, zh, better, "share", means_en, means_zh)
 
 
-def percentile(values: Sequence[float], share: float) -> float:
-    """The value below which `share` of the values lie (nearest rank)."""
-    ordered = sorted(values)
-    return ordered[min(len(ordered) - 1, int(share * len(ordered)))] if ordered else float("nan")
+def _hit(k: int) -> MetricInfo:
+    return _share(
+        f"Hit@{k}",
+        f"命中率@{k}",
+        f"Share of answerable questions with a right page (all pages, where all are needed) among the first {k}.",
+        f"正确页（需要多页时为全部页）排在前 {k} 页之内的可回答问题所占比例。",
+    )
+
+
+HIT_DEPTHS = (1, 3, 5, 10)
+
+METRICS: dict[str, MetricInfo] = {
+    **{f"hit@{k}": _hit(k) for k in HIT_DEPTHS},
+    "mrr@10": _share(
+        "MRR@10",
+        "MRR@10",
+        "Mean of 1 / rank of the first right page; 0 beyond rank 10.",
+        "首个正确页排名倒数的平均值；排名超过 10 计 0。",
+    ),
+    "ndcg@10": _share(
+        "nDCG@10",
+        "nDCG@10",
+        "Discounted gain of all right pages among the first 10, as a share of the best order.",
+        "前 10 页中所有正确页的折损增益，占理想排序的比例。",
+    ),
+    "answer_accuracy": _share(
+        "Answer accuracy",
+        "回答正确率",
+        "Right answers among the answerable questions; refusals and errors are not right.",
+        "可回答问题中回答正确的比例；拒答和出错均不算正确。",
+    ),
+    "exact_match": _share(
+        "Exact match",
+        "完全匹配率",
+        "Answers that are an accepted answer word for word (as in SQuAD).",
+        "与某个标准答案逐词相同的回答所占比例（同 SQuAD）。",
+    ),
+    "token_f1": _share(
+        "Token F1",
+        "词元 F1",
+        "Overlap of answer and best accepted answer in words, Chinese in characters (as in SQuAD).",
+        "回答与最接近的标准答案的重合度，按词计算，中文按字（同 SQuAD）。",
+    ),
+    "refusal_precision": _share(
+        "Refusal precision",
+        "拒答准确率",
+        "Refusals that were due: the manuals have no answer.",
+        "拒答中确实无答案的比例。",
+    ),
+    "refusal_recall": _share(
+        "Refusal recall",
+        "拒答召回率",
+        "Unanswerable questions that were refused.",
+        "不可回答的问题中被拒答的比例。",
+    ),
+    "false_refusal_rate": _share(
+        "False refusals",
+        "误拒率",
+        "Answerable questions that were refused.",
+        "可回答的问题中被拒答的比例。",
+        "lower",
+    ),
+    "invented_rate": _share(
+        "Invented answers",
+        "编造率",
+        "Unanswerable questions that were answered.",
+        "不可回答的问题中被作答的比例。",
+        "lower",
+    ),
+    "citation_precision": _share(
+        "Citation precision",
+        "引文准确率",
+        "Share of an answer's citations whose page holds the quote.",
+        "回答的引文中，所引页面确有原文的比例。",
+    ),
+    "citation_page_precision": _share(
+        "Citations on a right page",
+        "引用页准确率",
+        "Share of an answer's citations that lie on a page labelled as right.",
+        "回答的引文中，位于标注的正确页上的比例。",
+    ),
+    "groundedness": _share(
+        "Groundedness",
+        "有据率",
+        "Share of the sentences the model wrote that the passages carry.",
+        "模型所写句子中有原文依据的比例。",
+    ),
+    "failed_rate": _share(
+        "Failed",
+        "出错率",
+        "Questions without an answer because of an error.",
+        "因出错而没有得到回答的问题所占比例。",
+        "lower",
+    ),
+    "judge_accuracy": _share(
+        "Accuracy by the judge",
+        "评审正确率",
+        "Answerable questions whose answer a language model calls right; refusals are not right.",
+        "可回答问题中，由语言模型评为正确的比例；拒答不算正确。",
+    ),
+    "seconds_p50": MetricInfo(
+        "Seconds, median",
+        "用时中位数（秒）",
+        "lower",
+        "seconds",
+        "Half of the answers take no longer.",
+        "一半的回答不超过此时长。",
+    ),
+    "seconds_p95": MetricInfo(
+        "Seconds, 95th percentile",
+        "用时第 95 百分位（秒）",
+        "lower",
+        "seconds",
+        "95% of the answers take no longer.",
+        "95% 的回答不超过此时长。",
+    ),
+    "prompt_tokens": MetricInfo(
+        "Prompt tokens",
+        "提示词元数",
+        "lower",
+        "tokens",
+        "Mean tokens the model read for an answer.",
+        "每个回答平均读入的词元数。",
+    ),
+    "completion_tokens": MetricInfo(
+        "Completion tokens",
+        "生成词元数",
+        "lower",
+        "tokens",
+        "Mean tokens the model wrote for an answer.",
+        "每个回答平均生成的词元数。",
+    ),
+}
+"""Every metric, in the order in which they are shown."""
+
+PERCENTILES: dict[str, float] = {"seconds_p50": 0.5, "seconds_p95": 0.95}
+"""The metrics that are a percentile of `Record.seconds` and no mean."""

@@ -87,12 +87,14 @@ class Record(_Stored):
 
     `index` is the question's place in the run. `error` is the code of the error that kept it from an answer, and
     `error_message` its sentence. `doubt` is the model's probability that no passage answers (0..1), None where it gave
-    none. `refused` with `reason` as in the service's answers.
+    none; `strange` and `quoted` as in the service's `Answer`. `refused` with `reason` as in the service's answers.
+    `shown` is how many of `found`, the first, were put before the model (None: all that passed the threshold).
     """
 
     index: int
     question: LabelledQuestion
     found: tuple[FoundPassage, ...] = ()
+    shown: int | None = None
     answer: str = ""
     refused: bool = False
     reason: str | None = None
@@ -110,6 +112,7 @@ class Record(_Stored):
     seconds: float | None = None
     doubt: float | None = None
     strange: bool | None = None
+    quoted: bool | None = None
     threshold: float | None = None
     error: str | None = None
     error_message: str | None = None

@@ -11,11 +11,24 @@ from fastapi import FastAPI
 from fastapi.responses import JSONResponse
 
 from app import __version__
-from app.api import documents, health, jobs, keys, knowledge_bases, maintenance, problems, questions
+from app.api import (
+    calibration,
+    documents,
+    evaluations,
+    health,
+    jobs,
+    keys,
+    knowledge_bases,
+    maintenance,
+    problems,
+    questions,
+)
 from app.api.deps import reader
 from app.api.limits import BodyLimit
 from app.api.observe import Observe
+from app.api.users_first import UsersFirst
 from app.services import Services
+from app.wiring import build_runs
 
 DESCRIPTION = """Answers questions about product manuals from the manuals alone, in Chinese and English, with the page
 it read as proof, and says so when the manuals have no answer. Send an API key as `Authorization: Bearer <key>`; send
@@ -25,14 +38,18 @@ it read as proof, and says so when the manuals have no answer. Send an API key a
 def create_app(services: Services) -> FastAPI:
     """The application over `services`, which it starts with the server and stops with it."""
 
+    runs = build_runs(services)
+
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:  # noqa: ARG001
         await to_thread.run_sync(services.start)
-        warm_up = asyncio.create_task(services.warm_up_model())
+        background = [asyncio.create_task(work) for work in (services.warm_up_model(), runs.work())]
         try:
             yield
         finally:
-            warm_up.cancel()
+            for task in background:
+                task.cancel()
+            await asyncio.gather(*background, return_exceptions=True)
             await services.stop()
 
     app = FastAPI(
@@ -46,7 +63,9 @@ def create_app(services: Services) -> FastAPI:
         responses=problems.PROBLEM_RESPONSES,
     )
     app.state.services = services
+    app.state.evaluations = runs
     problems.install(app)
+    app.add_middleware(UsersFirst, courtesy=runs.courtesy)
     app.add_middleware(BodyLimit, limit_kb=services.settings.max_body_kb)
     app.add_middleware(Observe)
 
@@ -59,6 +78,8 @@ def create_app(services: Services) -> FastAPI:
     app.include_router(documents.router)
     app.include_router(jobs.router)
     app.include_router(questions.router)
+    app.include_router(evaluations.router)
+    app.include_router(calibration.router)
     app.include_router(keys.router)
     app.include_router(maintenance.router)
     return app

@@ -17,7 +17,8 @@ from app.api.schemas import (
     KnowledgeBaseOut,
     RebuildIn,
 )
-from app.catalogue.records import KnowledgeBaseSettings
+from app.catalogue.records import KnowledgeBase, KnowledgeBaseSettings
+from app.services import Services
 
 router = APIRouter(prefix="/v1/knowledge-bases", tags=["knowledge bases"])
 
@@ -36,13 +37,13 @@ def list_knowledge_bases(
 ) -> KnowledgeBaseList:
     """All knowledge bases, or the one with exactly this name."""
     found = services.bases.all(name)
-    return KnowledgeBaseList(knowledge_bases=[KnowledgeBaseOut.model_validate(base) for base in found])
+    return KnowledgeBaseList(knowledge_bases=[_shown(services, base) for base in found])
 
 
 @router.get("/{knowledge_base_id}", dependencies=[reader])
 def show_knowledge_base(knowledge_base_id: str, services: ServicesDep) -> KnowledgeBaseOut:
     """One knowledge base with its counts and settings, and what builds its next index, if anything does."""
-    shown = KnowledgeBaseOut.model_validate(services.bases.get(knowledge_base_id))
+    shown = _shown(services, services.bases.get(knowledge_base_id))
     building = services.generations.building(knowledge_base_id)
     fingerprint = FingerprintOut.model_validate(building.fingerprint) if building else None
     return shown.model_copy(update={"building": fingerprint})
@@ -66,10 +67,15 @@ def change_knowledge_base(knowledge_base_id: str, body: KnowledgeBaseChange, ser
         threshold=body.threshold if "threshold" in given else old.threshold,
         language=body.language if "language" in given else old.language,
     )
-    return KnowledgeBaseOut.model_validate(services.bases.change(knowledge_base_id, body.name, settings))
+    return _shown(services, services.bases.change(knowledge_base_id, body.name, settings))
 
 
 @router.delete("/{knowledge_base_id}", status_code=204, dependencies=[admin])
 def delete_knowledge_base(knowledge_base_id: str, services: ServicesDep) -> None:
     """Delete it with all its documents; nothing of it answers any more when this returns."""
     services.library.delete(knowledge_base_id)
+
+
+def _shown(services: Services, base: KnowledgeBase) -> KnowledgeBaseOut:
+    shown = KnowledgeBaseOut.model_validate(base)
+    return shown.model_copy(update={"calibration": services.calibration_state(base)})

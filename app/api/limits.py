@@ -1,4 +1,4 @@
-"""Bounds every JSON body before anything reads it; a file upload has its own limit where it is received.
+"""Bounds every JSON body before anything reads it; what has its own limit is bounded where it is received.
 
 The framework has such a bound, but refuses in plain English text before our error handlers see it.
 """
@@ -14,7 +14,21 @@ from app.api.language import request_language
 from app.api.problems import problem
 from app.errors import BodyTooLarge
 
-_UPLOAD = re.compile(r"/v1/knowledge-bases/[^/]+/documents")
+_BOUNDED_THERE = re.compile(r"/v1/knowledge-bases/[^/]+/documents|/v1/evaluations")
+"""POST routes that check the caller's key first and then read a larger body, piece by piece."""
+
+
+async def received(request: Request, limit: int, setting: str) -> bytes:
+    """The body of one of those, `limit` bytes at most; raises `BodyTooLarge`, naming the setting."""
+    length = request.headers.get("content-length", "0")
+    if not length.isdigit() or int(length) > limit:
+        raise BodyTooLarge(limit_mb=limit / 1_000_000, setting=setting)
+    body = bytearray()
+    async for piece in request.stream():
+        body += piece
+        if len(body) > limit:
+            raise BodyTooLarge(limit_mb=limit / 1_000_000, setting=setting)
+    return bytes(body)
 
 
 class BodyLimit:
@@ -25,7 +39,7 @@ class BodyLimit:
         self._limit = limit_kb * 1000
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or (scope["method"] == "POST" and _UPLOAD.fullmatch(scope["path"])):
+        if scope["type"] != "http" or (scope["method"] == "POST" and _BOUNDED_THERE.fullmatch(scope["path"])):
             await self._app(scope, receive, send)
             return
         body = await self._read(Request(scope), receive)

@@ -94,6 +94,9 @@ class KnowledgeBaseOut(Shape):
     settings: SettingsOut
     fingerprint: FingerprintOut = Field(description="What built the index that answers.")
     building: FingerprintOut | None = Field(None, description="What builds the index that will take its place.")
+    calibration: Literal["none", "active", "stale"] = Field(
+        "none", description="Whether it is calibrated; stale where its index or the model is another than then."
+    )
     created_at: datetime
 
 

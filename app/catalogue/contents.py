@@ -113,6 +113,12 @@ class Contents:
         with self._sessions() as session:
             return {row.number: row.text for row in session.execute(query.order_by(PageRow.number))}
 
+    def page_text(self, document_id: str, number: int) -> str | None:
+        """The text of one page; None where there is no such page."""
+        with self._sessions() as session:
+            row = session.get(PageRow, (document_id, number))
+            return None if row is None else row.text
+
     def parsed(self, document_id: str) -> ParsedDocument:
         """All pages as they are stored, with the outline."""
         with self._sessions() as session:

@@ -179,6 +179,65 @@ class JobRow(Table):
     ended_at: Mapped[datetime | None] = mapped_column(UtcDateTime, default=None)
 
 
+class EvaluationRow(Table):
+    """A question set put to a knowledge base: what is asked, how far it is, and what it was asked of.
+
+    `questions` are JSON lines in the order in which they are asked; `done` counts records, `failed` those with an
+    error, and `revision` every change that a reader could see. `queued_at` orders the queue.
+    """
+
+    __tablename__ = "evaluations"
+
+    id: Mapped[str] = mapped_column(String(60), primary_key=True)
+    knowledge_base_id: Mapped[str] = mapped_column(ForeignKey("knowledge_bases.id", ondelete="CASCADE"), index=True)
+    name: Mapped[str] = mapped_column(String(200))
+    question_set: Mapped[str] = mapped_column(String(200))
+    set_hash: Mapped[str] = mapped_column(String(64))
+    questions: Mapped[str] = mapped_column(Text, deferred=True)
+    settings: Mapped[dict[str, Any]] = mapped_column(JSON)
+    state: Mapped[JobState] = mapped_column(String(20), default=JobState.QUEUED, index=True)
+    total: Mapped[int] = mapped_column(Integer)
+    done: Mapped[int] = mapped_column(Integer, default=0)
+    failed: Mapped[int] = mapped_column(Integer, default=0)
+    revision: Mapped[int] = mapped_column(Integer, default=0)
+    fingerprint: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True), default=None)
+    model: Mapped[str | None] = mapped_column(String(300), default=None)
+    versions: Mapped[dict[str, str]] = mapped_column(JSON, default=dict)
+    error_code: Mapped[str | None] = mapped_column(String(60), default=None)
+    error_params: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
+    queued_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
+    started_at: Mapped[datetime | None] = mapped_column(UtcDateTime, default=None)
+    finished_at: Mapped[datetime | None] = mapped_column(UtcDateTime, default=None)
+
+
+class EvaluationRecordRow(Table):
+    """What came of one question of an evaluation, as JSON; `failed` says that it is an error."""
+
+    __tablename__ = "evaluation_records"
+
+    evaluation_id: Mapped[str] = mapped_column(ForeignKey("evaluations.id", ondelete="CASCADE"), primary_key=True)
+    number: Mapped[int] = mapped_column(Integer, primary_key=True)
+    failed: Mapped[bool] = mapped_column(default=False)
+    record: Mapped[str] = mapped_column(Text)
+
+
+class CalibrationRow(Table):
+    """The values that an evaluation found for a knowledge base, which has at most one; `tuning` as in `app.types`."""
+
+    __tablename__ = "calibrations"
+
+    id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    knowledge_base_id: Mapped[str] = mapped_column(ForeignKey("knowledge_bases.id", ondelete="CASCADE"), unique=True)
+    evaluation_id: Mapped[str | None] = mapped_column(String(60), default=None)
+    fingerprint: Mapped[dict[str, Any]] = mapped_column(JSON)
+    model: Mapped[str | None] = mapped_column(String(300), default=None)
+    tuning: Mapped[dict[str, Any]] = mapped_column(JSON)
+    target: Mapped[dict[str, Any]] = mapped_column(JSON)
+    figures: Mapped[dict[str, Any]] = mapped_column(JSON)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
+
+
 class KeyRow(Table):
     """An API key: only its SHA-256 is kept, which is safe for 256 random bits."""
 

@@ -1,6 +1,7 @@
 """The commands and their options; what they do is in the modules beside this one.
 
-Exit codes: 0 done, 1 failed, 2 used wrongly, 3 the manuals have no answer, 4 no server answers, 5 key refused.
+Exit codes: 0 done, 1 failed, 2 used wrongly, 3 the manuals have no answer, 4 no server answers, 5 key refused,
+6 an evaluation is worse than demanded.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import typer
 from pydantic import ValidationError
 
 from app import __version__
+from app.cli.evaluate import evaluation_cli
 from app.cli.terminal import USAGE, bad_setting, exit_code, terminal
 from app.errors import ManualqaError
 from app.types import DocumentState, JobKind, JobState
@@ -32,6 +34,7 @@ cli.add_typer(keys_cli, name="keys")
 cli.add_typer(bases_cli, name="bases")
 cli.add_typer(documents_cli, name="documents")
 cli.add_typer(jobs_cli, name="jobs")
+cli.add_typer(evaluation_cli, name="eval")
 
 JsonFlag = Annotated[bool, typer.Option("--json", help="Print JSON. · 输出 JSON。")]
 BaseName = Annotated[str | None, typer.Option("--kb", help="Knowledge base by name. · 知识库名称。")]
@@ -285,10 +288,15 @@ def version() -> None:
 
 
 def main() -> NoReturn:
-    """Runs the command line; every error of ours becomes one sentence and an exit code."""
+    """Runs the command line."""
+    run_commands(cli, "manualqa")
+
+
+def run_commands(commands: typer.Typer, program: str) -> NoReturn:
+    """Runs the commands of this program; every error of ours becomes one sentence and an exit code."""
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))  # a server sets its own
     try:
-        cli(prog_name="manualqa", standalone_mode=True)
+        commands(prog_name=program, standalone_mode=True)
     except ManualqaError as error:
         at = terminal()
         at.err.print(error.message(at.words.language), style="red", markup=False, highlight=False, soft_wrap=True)

@@ -20,7 +20,7 @@ from app.generate.reply import Reply
 from app.generate.terms import missing_names
 from app.generate.wording import refusal_text
 from app.ports import Embedder, LanguageModel, Message, Odds, Usage
-from app.types import Answer, Language, RefusalReason, SearchResult, Timings
+from app.types import Answer, Language, RefusalReason, SearchResult, Timings, Tuning
 
 log = structlog.get_logger(__name__)
 
@@ -40,6 +40,10 @@ class AnswerLimits:
     most_doubt_strange: float = 0.1
     rules: GroundingRules = field(default_factory=GroundingRules)
 
+    def tuning(self) -> Tuning:
+        """The limits of doubt, as the last in line."""
+        return Tuning(most_doubt=self.most_doubt, most_doubt_strange=self.most_doubt_strange)
+
 
 class Answerer:
     """Writes answers with a language model. Safe to share between requests; keeps nothing of them."""
@@ -47,7 +51,7 @@ class Answerer:
     def __init__(self, model: LanguageModel, embedder: Embedder | None, limits: AnswerLimits) -> None:
         self._model = model
         self._embedder = embedder
-        self._limits = limits
+        self.limits = limits
 
     async def warm(self, language: Language) -> None:
         """Have the server read the constant part of the prompt, so that the first question need not wait for it.
@@ -77,21 +81,29 @@ class Answerer:
         *,
         has_documents: bool = True,
         keep_doubtful: bool = False,
+        tuning: Tuning | None = None,
     ) -> AsyncGenerator[AnswerEvent]:
         """`SourcesEvent` once, `TokenEvent`s while the model writes, `DoneEvent` once; raises nothing of the model's.
 
         Without hits nothing is asked of the model; `has_documents` False says that there was nothing to search.
-        `keep_doubtful` gives an answer also where the model's doubt would make it a refusal.
+        `keep_doubtful` gives an answer also where the model's doubt would make it a refusal; the limits of doubt in
+        `tuning` win over those of `AnswerLimits`.
         Closing the iterator ends the model's request.
         """
-        draft = _Draft(question, language, time.monotonic() - result.seconds, keep_doubtful)
+        draft = _Draft(
+            question,
+            language,
+            time.monotonic() - result.seconds,
+            keep_doubtful,
+            (tuning or Tuning()).over(self.limits.tuning()),
+        )
         draft.sources_at = draft.elapsed()
         yield SourcesEvent(result)
         if not result.hits:
             reason = RefusalReason.BELOW_THRESHOLD if has_documents else RefusalReason.NO_DOCUMENTS
             yield DoneEvent(draft.refused(reason))
             return
-        passages = await to_thread.run_sync(select_passages, question, result.hits, self._limits.context_tokens)
+        passages = await to_thread.run_sync(select_passages, question, result.hits, self.limits.context_tokens)
         draft.strange = bool(missing_names(question, passages, language))
         try:
             async with aclosing(self._written(draft, passages)) as tokens:
@@ -109,7 +121,7 @@ class Answerer:
         draft.model = self._model.name
         messages = grounded_messages(draft.question, passages, draft.language)
         weighed = False
-        async with aclosing(self._model.stream(messages, self._limits.max_answer_tokens)) as pieces:
+        async with aclosing(self._model.stream(messages, self.limits.max_answer_tokens)) as pieces:
             async for piece in pieces:
                 if isinstance(piece, Usage):
                     draft.usage = piece
@@ -135,12 +147,14 @@ class Answerer:
         if reply.refused or self._doubtful(draft, passages):
             return draft.refused(RefusalReason.NOT_IN_MANUALS)
         grounding = await to_thread.run_sync(
-            ground, draft.question, reply.answer, passages, reply.quote, self._embedder, self._limits.rules
+            ground, draft.question, reply.answer, passages, reply.quote, self._embedder, self.limits.rules
         )
         if not grounding.citations:
             return draft.refused(RefusalReason.NOT_GROUNDED, withheld=grounding.withheld)
-        cited = {citation.document_id for citation in grounding.citations}
-        if self._doubtful(draft, [p for p in passages if p.best.chunk.document_id in cited]):
+        documents = {citation.document_id for citation in grounding.citations}
+        cited = [p for p in passages if p.best.chunk.document_id in documents]
+        draft.strange = draft.strange or bool(missing_names(draft.question, cited, draft.language))
+        if self._doubtful(draft, cited):
             return draft.refused(RefusalReason.NOT_IN_MANUALS)
         return draft.generated(grounding)
 
@@ -150,11 +164,12 @@ class Answerer:
         An answer behind "no quote" stands where the passages speak of all that the question names: small models write
         it where they know the answer but not the sentence.
         """
-        if draft.keep_doubtful or draft.reply.doubt <= self._limits.most_doubt_strange:
+        limits = draft.tuning
+        if draft.keep_doubtful or draft.reply.doubt <= (limits.most_doubt_strange or 0.0):
             return False
         if missing_names(draft.question, passages, draft.language):
             return True
-        return draft.reply.doubt > self._limits.most_doubt and not draft.reply.gave_no_quote
+        return draft.reply.doubt > (limits.most_doubt or 0.0) and not draft.reply.gave_no_quote
 
     async def _extracted(self, draft: _Draft, passages: Sequence[Passage], why: str) -> Answer:
         sentences = await to_thread.run_sync(extract, draft.question, passages, self._embedder)
@@ -183,6 +198,7 @@ class _Draft:
     language: Language
     started: float
     keep_doubtful: bool = False
+    tuning: Tuning = field(default_factory=Tuning)
     strange: bool | None = None
     sources_at: float = 0.0
     first_token_at: float | None = None
@@ -197,6 +213,11 @@ class _Draft:
     def doubt(self) -> float | None:
         """What the reply tells of the model's doubt, once there is one."""
         return self.reply.doubt if self.reply.written else None
+
+    @property
+    def quoted(self) -> bool | None:
+        """Whether the model gave words of a passage to answer from, once it has written."""
+        return not self.reply.gave_no_quote if self.reply.written else None
 
     def timings(self) -> Timings:
         return Timings(self.sources_at, self.first_token_at, self.elapsed())
@@ -217,6 +238,7 @@ class _Draft:
             completion_tokens=self.usage.completion_tokens if self.usage else None,
             doubt=self.doubt,
             strange=self.strange,
+            quoted=self.quoted,
             timings=self.timings(),
         )
 
@@ -236,6 +258,7 @@ class _Draft:
             completion_tokens=self.usage.completion_tokens if self.usage else None,
             doubt=self.doubt,
             strange=self.strange,
+            quoted=self.quoted,
             timings=self.timings(),
         )
 

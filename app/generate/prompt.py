@@ -6,11 +6,11 @@ twice as many unanswerable questions that way, and answers as many others.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 
 from app.generate.context import Passage
 from app.ports import Message
+from app.text.fences import as_data, one_line
 from app.types import Language
 
 REFUSAL: dict[Language, str] = {"en": "Not stated in the manuals.", "zh": "手册中没有说明。"}
@@ -102,7 +102,6 @@ _EXAMPLES: dict[Language, tuple[_Example, ...]] = {
 """The last one is answered, so that the prompt does not end on a refusal."""
 
 _QUESTION: dict[Language, str] = {"en": "Question: ", "zh": "问题："}
-_FORGED = re.compile(r"<(?=\s*[|/]|\s*passage)|(?<=\|)>", re.IGNORECASE)
 
 
 def constant_messages(language: Language) -> list[Message]:
@@ -120,17 +119,8 @@ def constant_messages(language: Language) -> list[Message]:
 def grounded_messages(question: str, passages: Sequence[Passage], language: Language) -> list[Message]:
     """The whole prompt; what comes from manuals and users is joined in as data, with every fence mark taken out."""
     blocks = [
-        f"<passage {p.number}: {_one_line(_as_data(p.source))}>\n{_as_data(p.text)}\n</passage {p.number}>"
+        f"<passage {p.number}: {one_line(as_data(p.source))}>\n{as_data(p.text)}\n</passage {p.number}>"
         for p in passages
     ]
-    asked = f"{_QUESTION[language]}{_one_line(_as_data(question))}"
+    asked = f"{_QUESTION[language]}{one_line(as_data(question))}"
     return [*constant_messages(language), Message("user", "\n".join(blocks) + "\n\n" + asked)]
-
-
-def _as_data(text: str) -> str:
-    """Neither a passage's fence nor a chat template's mark (`<|...|>`) can be written by a manual or a user."""
-    return _FORGED.sub(" ", text)
-
-
-def _one_line(text: str) -> str:
-    return " ".join(text.split())

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from app.ranking import Pool
+
 KEYWORD_WEIGHT = 0.5
 """Share of the keyword side in the fused score; the rest is the vector side's.
 
@@ -40,22 +42,9 @@ class Fused:
 
 
 def fuse(candidates: Sequence[Candidate], keyword_weight: float = KEYWORD_WEIGHT) -> list[Fused]:
-    """The candidates, best first: the weighted sum of BM25 (as a share of the best one) and cosine (0 for the least
-    similar candidate, 1 for the most). Equal scores stand in order of id.
-
-    Where the keyword side found nothing, cosine alone decides.
-    """
+    """The candidates, best first, by the score of `app.ranking.Pool`. Equal scores stand in order of id."""
     if not candidates:
         return []
-    best_bm25 = max((candidate.bm25 or 0.0 for candidate in candidates), default=0.0)
-    weight = keyword_weight if best_bm25 > 0 else 0.0
-    least = min(candidate.cosine for candidate in candidates)
-    spread = max(candidate.cosine for candidate in candidates) - least
-
-    def score(candidate: Candidate) -> float:
-        keyword = (candidate.bm25 or 0.0) / best_bm25 if best_bm25 > 0 else 0.0
-        similarity = (candidate.cosine - least) / spread if spread > 0 else 1.0
-        return weight * keyword + (1 - weight) * similarity
-
-    fused = [Fused(candidate, score(candidate)) for candidate in candidates]
+    pool = Pool.of([(candidate.cosine, candidate.bm25) for candidate in candidates])
+    fused = [Fused(c, pool.score(c.cosine, c.bm25, keyword_weight)) for c in candidates]
     return sorted(fused, key=lambda item: (-item.score, item.candidate.chunk_id))

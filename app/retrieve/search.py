@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import structlog
 
 from app.ports import ChunkReader, Embedder, KeywordIndex, Vectors, VectorStore
-from app.retrieve.fusion import Candidate, Fused, fuse
+from app.retrieve.fusion import KEYWORD_WEIGHT, Candidate, Fused, fuse
 from app.retrieve.threshold import passes
 from app.types import Chunk, Hit, Scores, SearchResult
 
@@ -52,6 +52,7 @@ class Searcher:
         question: str,
         limit: int,
         threshold: float,
+        keyword_weight: float = KEYWORD_WEIGHT,
     ) -> SearchResult:
         """At most `limit` hits that pass `threshold`, best first, and the nearest few that do not.
 
@@ -62,7 +63,7 @@ class Searcher:
         vector = embedder.embed_queries([question])[0]
         embedded = time.perf_counter()
         found = self._find(knowledge_base_id, index_id, question, vector, limit)
-        ordered = fuse(found.candidates)
+        ordered = fuse(found.candidates, keyword_weight)
         hits = [_hit(item, rank, found.chunks, threshold) for rank, item in enumerate(ordered, start=1)]
         passed = tuple(hit for hit in hits if hit.scores.passed)[:limit]
         rejected = sorted((hit for hit in hits if not hit.scores.passed), key=lambda hit: -hit.scores.cosine)

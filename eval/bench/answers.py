@@ -14,8 +14,9 @@ from rich.progress import Progress
 
 from app.cli.client import Client
 from eval.bench.server import console, filled_base, running_server
-from eval.metrics import is_right, mean, percentile, wilson
-from eval.question_sets import LabelledQuestion, draw, read_questions
+from eval.matching import is_right
+from eval.question_sets import LabelledQuestion, draw, read
+from eval.statistics import mean, percentile, wilson
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,7 @@ def measure(
     data: Path, work: Path, name: str, sizes: tuple[int, int], seed: int, model: str
 ) -> tuple[list[dict[str, Any]], list[Outcome]]:
     """Rows of figures for a seeded sample of `sizes` (answerable, unanswerable) questions, and every outcome."""
-    questions = draw(read_questions(data / "sets" / name / "qa.jsonl"), *sizes, seed)
+    questions = draw(read(data / "sets" / name / "qa.jsonl").questions, *sizes, seed)
     with running_server(work / "data", model=model) as server:
         base = filled_base(server.client, "manuals", sorted((data / "pdf").glob("*.pdf")))
         with Progress(console=console) as bars:

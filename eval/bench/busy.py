@@ -11,7 +11,7 @@ import numpy as np
 from app.cli.client import Client
 from eval.bench.large import fresh
 from eval.bench.server import filled_base, running_server
-from eval.question_sets import read_questions
+from eval.question_sets import read
 
 AT_REST = 200
 PAUSE_SECONDS = 0.1
@@ -20,7 +20,7 @@ ASKED = ("mutable-beads-manual-en.pdf", "rtthread-ota-user-manual-zh.pdf", "gpre
 
 def measure(data: Path, work: Path) -> list[dict[str, Any]]:
     """Rows of search times at rest and while all other manuals are loaded into a second knowledge base."""
-    questions = [q.question for q in read_questions(data / "sets" / "manuals_gold" / "qa.jsonl")]
+    questions = [q.question for q in read(data / "sets" / "manuals_gold" / "qa.jsonl").questions]
     manuals = sorted((data / "pdf").glob("*.pdf"))
     with running_server(fresh(work / "busy")) as server:
         asked = filled_base(server.client, "asked", [path for path in manuals if path.name in ASKED])

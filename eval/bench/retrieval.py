@@ -8,8 +8,8 @@ from typing import Any
 
 from app.cli.client import Client
 from eval.bench.server import filled_base, running_server
-from eval.metrics import first_hit, hit_at, reciprocal_rank
-from eval.question_sets import LabelledQuestion, PageRef, read_questions
+from eval.question_sets import LabelledQuestion, PageRef, read
+from eval.ranking import first_hit, hit_at, reciprocal_rank
 
 HITS = 30
 
@@ -20,7 +20,7 @@ def measure(data: Path, work: Path, sets: Sequence[str]) -> list[dict[str, Any]]
     with running_server(work / "data") as server:
         base = filled_base(server.client, "manuals", sorted((data / "pdf").glob("*.pdf")))
         for name in sets:
-            questions = [q for q in read_questions(data / "sets" / name / "qa.jsonl") if q.answerable and q.pages()]
+            questions = [q for q in read(data / "sets" / name / "qa.jsonl").questions if q.answerable and q.pages()]
             ranks = {question.id: rank_of(server.client, base, question) for question in questions}
             for language in sorted({question.lang for question in questions}):
                 own = [ranks[question.id] for question in questions if question.lang == language]

@@ -9,8 +9,8 @@ from typing import Any
 from eval.bench.large import fresh
 from eval.bench.retrieval import rank_of
 from eval.bench.server import running_server
-from eval.metrics import hit_at, reciprocal_rank
-from eval.question_sets import read_questions
+from eval.question_sets import read
+from eval.ranking import hit_at, reciprocal_rank
 
 MANUAL = "lure-game-manual-de-scanned.pdf"
 
@@ -25,7 +25,7 @@ def measure(data: Path, work: Path) -> list[dict[str, Any]]:
             last = state
         seconds = time.perf_counter() - started
         document = server.client.get(f"/v1/knowledge-bases/{base}/documents")["documents"][0]
-        questions = [q for q in read_questions(data / "sets" / "manuals_scanned" / "qa.jsonl") if q.answerable]
+        questions = [q for q in read(data / "sets" / "manuals_scanned" / "qa.jsonl").questions if q.answerable]
         ranks = [rank_of(server.client, base, question) for question in questions]
     return [
         {

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import subprocess
-import sys
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -13,11 +11,10 @@ from pathlib import Path
 import psutil
 from rich.console import Console
 
-from app.catalogue.folder import DataFolder
 from app.cli.client import Client
-from app.settings import child_environment
+from app.cli.own_server import own_server
 
-START_SECONDS = 180
+NO_MODEL = "http://127.0.0.1:9/v1"
 console = Console(stderr=True)
 
 
@@ -65,45 +62,9 @@ class Server:
 @contextmanager
 def running_server(data_dir: Path, *, model: str | None = None) -> Iterator[Server]:
     """Starts a server and waits until it is ready; without `model` there is no model server."""
-    model_setting = {"MQA_LLM_MODEL": model} if model else {"MQA_LLM_BASE_URL": "http://127.0.0.1:9/v1"}
-    environment = child_environment(MQA_DATA_DIR=str(data_dir), **model_setting)
-    data_dir.mkdir(parents=True, exist_ok=True)
-    started = time.monotonic()
-    with (data_dir / "benchmark-server.log").open("wb") as log:
-        command = [sys.executable, "-m", "app.cli", "serve", "--port", "0"]
-        process = subprocess.Popen(command, env=environment, stdout=log, stderr=log)  # noqa: S603 - our own command
-    try:
-        with _connected(process, data_dir) as client:
-            _wait(process, client, need_model=model is not None)
-            yield Server(process, client, time.monotonic() - started)
-    finally:
-        if process.poll() is None:
-            process.terminate()
-        try:
-            process.wait(30)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-
-
-def _connected(process: subprocess.Popen[bytes], data_dir: Path) -> Client:
-    deadline = time.monotonic() + START_SECONDS
-    while time.monotonic() < deadline and process.poll() is None:
-        note = DataFolder(data_dir).note()
-        if note is not None and note.pid == process.pid:
-            return Client(note.url, note.token, "en")
-        time.sleep(0.05)
-    raise RuntimeError(f"the server did not start; see {data_dir / 'benchmark-server.log'}")
-
-
-def _wait(process: subprocess.Popen[bytes], client: Client, *, need_model: bool) -> None:
-    deadline = time.monotonic() + START_SECONDS
-    while time.monotonic() < deadline and process.poll() is None:
-        state = client.ready()
-        if state["status"] == "ready" or (state["status"] == "degraded" and not need_model):
-            return
-        time.sleep(0.05)
-    raise RuntimeError("the server did not get ready")
+    settings = {"MQA_LLM_MODEL": model} if model else {"MQA_LLM_BASE_URL": NO_MODEL}
+    with own_server(data_dir, need_model=model is not None, settings=settings) as own:
+        yield Server(own.process, own.client, own.ready_seconds)
 
 
 def filled_base(client: Client, name: str, files: list[Path]) -> str:

@@ -21,8 +21,9 @@ from app.cli.client import Client
 from app.settings import child_environment
 from eval.bench.retrieval import rank_of
 from eval.bench.server import Server, filled_base, running_server
-from eval.metrics import hit_at, is_right
-from eval.question_sets import read_questions
+from eval.matching import is_right
+from eval.question_sets import read
+from eval.ranking import hit_at
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 MODEL = "qwen2.5-coder-0.5b-instruct"
@@ -93,7 +94,7 @@ def test_what_no_manual_says_is_refused(server: Server, sample: str) -> None:
 
 
 def test_the_right_page_is_among_the_first_five(server: Server, sample: str) -> None:
-    questions = [q for q in read_questions(EXAMPLES / "questions.jsonl") if q.answerable]
+    questions = [q for q in read(EXAMPLES / "questions.jsonl").questions if q.answerable]
     ranks = [rank_of(server.client, sample, question) for question in questions]
     assert hit_at(ranks, 5) >= 0.9
 

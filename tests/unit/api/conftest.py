@@ -89,7 +89,18 @@ def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
     folder: Path = tmp_path_factory.mktemp("api")
     with scripted_model() as model:
         settings = Settings(
-            data_dir=folder, max_upload_mb=2, max_body_kb=256, threshold=0.1, shutdown_seconds=1.0, ocr=False
+            data_dir=folder,
+            max_upload_mb=2,
+            max_body_kb=256,
+            threshold=0.1,
+            shutdown_seconds=1.0,
+            ocr=False,
+            evaluation_body_mb=1,
+            evaluation_questions=40,
+            evaluation_queue=3,
+            max_evaluations=8,
+            evaluation_retry_seconds=0.05,
+            evaluation_tries=3,
         )
         endpoint = FixedEndpoint(model.base_url)
         language_model = OpenAICompatibleModel("scripted", endpoint, first_token_seconds=5, total_seconds=10)

@@ -1,0 +1,1 @@
+"""What the service is measured against: pipelines that others would put together, run as programs of their own."""
