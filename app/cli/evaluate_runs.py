@@ -134,7 +134,7 @@ def follow_to_results(at: Terminal, place: Place, evaluation: Json, reporting: R
             return _leave(at, place, interrupted.last, as_json=as_json) or FAILED
         ended = _broken_off(at, place, interrupted.last, reporting)
     if ended["state"] != "done":
-        _say_stopped(at, ended)
+        say_stopped(at, ended)
     run = fetched_run(place.client, ended["id"])
     if ended["state"] == "done" or run.records:
         code = deliver(at, run, reporting, ended, as_json=as_json)
@@ -172,7 +172,8 @@ def _broken_off(at: Terminal, place: Place, evaluation: Json, reporting: Reporti
     return ended
 
 
-def _say_stopped(at: Terminal, ended: Json) -> None:
+def say_stopped(at: Terminal, ended: Json) -> None:
+    """Tells why a run ended before its last question, and how it goes on."""
     reason = ended["error"]["message"] if ended["error"] else at.words(f"state_{ended['state']}")
     said = at.words("evaluation_stopped", done=ended["done"], total=ended["questions"], reason=reason, id=ended["id"])
     at.err.print(said, style="red", markup=False, highlight=False, soft_wrap=True)

@@ -118,17 +118,17 @@ def quality_command(
     work: WorkOption = WORK,
     sets: Annotated[list[str] | None, typer.Option("--set", help="Question sets. · 问题集。")] = None,
     sample: Annotated[
-        list[str] | None, typer.Option("--sample", help="rgb_en=15+10, *=15+10, manuals_gold=all. · 每个问题集的抽样。")
+        list[str] | None, typer.Option("--sample", help="rgb_en=15+10, *=15+10, manuals_gold=all. · 各集抽样。")
     ] = None,
     baseline_sample: Annotated[
         list[str] | None, typer.Option("--baseline-sample", help="The same for the baseline. · 基线的抽样。")
     ] = None,
     answers: Annotated[bool, typer.Option("--answers/--no-answers", help="Ask the model. · 是否调用模型。")] = True,
-    baseline: Annotated[bool, typer.Option("--baseline/--no-baseline", help="Stock LangChain. · 是否对比基线。")] = True,
+    baseline: Annotated[bool, typer.Option("--baseline/--no-baseline", help="Stock LangChain. · 对比基线。")] = True,
     fresh: Annotated[bool, typer.Option("--fresh", help="Ask everything anew. · 全部重新提问。")] = False,
     seed: Annotated[int, typer.Option()] = 20261123,
 ) -> None:
-    """Retrieval and answers on every set, beside stock LangChain. · 各问题集的检索与回答，与 LangChain 常规流程对比。"""
+    """Retrieval and answers on every set, beside stock LangChain. · 各集检索与回答，与 LangChain 对比。"""
     from eval.bench import quality  # noqa: PLC0415
 
     _need(data)
