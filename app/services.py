@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
 import anyio
@@ -33,6 +34,7 @@ from app.errors import (
 from app.generate.answer import Answerer, AnswerLimits
 from app.generate.engine import LocalEngine
 from app.generate.events import AnswerEvent, DoneEvent
+from app.generate.translate import Translator
 from app.ingest.consistency import Consistency
 from app.ingest.durable import WorkerLimits
 from app.ingest.indexing import Indexing, Stores
@@ -49,6 +51,7 @@ from app.settings import Settings
 from app.text.language import detect_language
 from app.text.tokens import TOKENS_VERSION
 from app.types import Answer, Fingerprint, Language, SearchResult, Tuning
+from app.wordings import Wordings
 
 log = structlog.get_logger(__name__)
 
@@ -63,6 +66,7 @@ class Question:
     """One question to one knowledge base; None takes the knowledge base's or the server's choice.
 
     `keep_doubtful` gives answers also where the model's doubt would make them refusals; calibration weighs them.
+    `also` are other wordings to search with; `Services.worded` finds them.
     """
 
     knowledge_base_id: str
@@ -71,6 +75,7 @@ class Question:
     threshold: float | None = None
     language: Language | None = None
     keep_doubtful: bool = False
+    also: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +132,8 @@ class Services:
         self._answerer = Answerer(
             parts.model, parts.embedder, AnswerLimits(settings.context_tokens, settings.max_answer_tokens)
         )
+        translator = Translator(parts.model, settings.translate_seconds)
+        self._wordings = Wordings(translator, stores.contents) if settings.translate_questions else None
         indexing = Indexing(stores, self._embedders.for_index)
         pipeline = Pipeline(stores, indexing, reading)
         work = Work(pipeline, Rebuild(stores, indexing, pipeline.turns), Purging(stores, indexing, pipeline.turns))
@@ -265,6 +272,18 @@ class Services:
         self._embedders.for_index(base.fingerprint)
         return base
 
+    async def worded(self, question: Question) -> Question:
+        """The question with its wording in the other language, where the manuals are also in that one.
+
+        Costs a short call of the model then; without the model the question stays as it is. Raises what
+        `check_question` does.
+        """
+        base = await to_thread.run_sync(self.check_question, question)
+        if self._wordings is None or question.also:
+            return question
+        other = await self._wordings.other(base, question.text)
+        return question if other is None else replace(question, also=(other,))
+
     def search(self, question: Question) -> SearchResult:
         """Passages for a question; raises what `check_question` does, `IndexUnavailable` and `EmbedderUnavailable`.
 
@@ -299,6 +318,7 @@ class Services:
             limit,
             tuning.threshold or 0.0,
             tuning.keyword_weight or 0.0,
+            question.also,
         )
 
     def _calibrated(self, base: KnowledgeBase) -> Tuning:
@@ -327,7 +347,11 @@ class Services:
     async def ask_stream(self, question: Question) -> AsyncGenerator[AnswerEvent]:
         """Sources, then tokens, then the checked answer; raises as `search` does, before the first event."""
         base = await to_thread.run_sync(self.check_question, question)
+        started = time.monotonic()
+        question = await self.worded(question)
+        worded_seconds = time.monotonic() - started
         result = await to_thread.run_sync(self.search, question)
+        result = replace(result, seconds=result.seconds + worded_seconds)
         chosen = question.language or base.settings.language
         language: Language = "zh" if (chosen or detect_language(question.text)) == "zh" else "en"
         stream = self._answerer.stream(

@@ -145,6 +145,11 @@ class Settings(BaseSettings):
     max_question_characters: int = Field(2000, gt=0, description="Longest question; longer ones are pasted documents.")
     max_batch_questions: int = Field(50, gt=0, description="Most questions of one ask-batch call.")
 
+    translate_questions: bool = Field(
+        True, description="Search in both languages where a knowledge base has Chinese and English manuals."
+    )
+    translate_seconds: float = Field(8.0, gt=0, description="Longest wait for a question's translation.")
+
     # Evaluations.
     evaluation_questions: int = Field(
         5000, gt=0, description="Most questions of one evaluation; with a small model those take a day."

@@ -154,12 +154,16 @@ class Hit:
 
 @dataclass(frozen=True, slots=True)
 class SearchResult:
-    """`hits` passed the threshold, best first; `rejected` are the nearest that did not (for the refusal's reader)."""
+    """`hits` passed the threshold, best first; `rejected` are the nearest that did not (for the refusal's reader).
+
+    `also` are the other wordings that were searched with, such as the question in the manuals' language.
+    """
 
     hits: tuple[Hit, ...]
     rejected: tuple[Hit, ...]
     threshold: float
     seconds: float
+    also: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

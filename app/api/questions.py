@@ -50,9 +50,13 @@ class TokenOut(BaseModel):
 
 
 @router.post("/search")
-def search(knowledge_base_id: str, body: SearchIn, services: ServicesDep) -> SearchOut:
-    """Passages for a question, best first, with the scores that put them there."""
-    result = services.search(Question(knowledge_base_id, body.question, limit=body.limit, threshold=body.threshold))
+async def search(knowledge_base_id: str, body: SearchIn, services: ServicesDep) -> SearchOut:
+    """Passages for a question, best first, with the scores that put them there.
+
+    Where the manuals are in both languages, they are searched for the question in both.
+    """
+    question = Question(knowledge_base_id, body.question, limit=body.limit, threshold=body.threshold)
+    result = await to_thread.run_sync(services.search, await services.worded(question))
     return search_out(result)
 
 
@@ -153,6 +157,7 @@ def search_out(result: SearchResult) -> SearchOut:
         rejected=[_hit(hit) for hit in result.rejected],
         threshold=result.threshold,
         seconds=result.seconds,
+        also=list(result.also),
     )
 
 

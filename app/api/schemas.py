@@ -210,6 +210,7 @@ class SearchOut(Shape):
     rejected: list[HitOut] = Field(description="The nearest passages that did not reach the threshold.")
     threshold: float
     seconds: float
+    also: list[str] = Field(description="Other wordings searched with: the question in the manuals' other language.")
 
 
 class AskIn(Body):

@@ -15,6 +15,10 @@ from app.types import Chunk, DocumentState, Heading, Page, ParsedDocument
 
 T = TypeVar("T")
 
+_SAMPLED_ORDINALS = (0, 2, 5, 11, 23)
+_SAMPLED_CHARACTERS = 400
+_MOST_SAMPLED = 5000
+
 ROWS_AT_ONCE = 500  # SQLite takes at most 32,766 parameters in one statement
 
 TextLine = tuple[str, float, float, float, float]
@@ -179,6 +183,21 @@ class Contents:
         with self._sessions.begin() as session:
             session.execute(delete(ChunkRow).where(ChunkRow.document_id == document_id))
             session.execute(delete(PageRow).where(PageRow.document_id == document_id))
+
+    def sample(self, index_id: str) -> list[str]:
+        """Beginnings of a few chunks of each visible document of a generation, to tell its languages by."""
+        query = (
+            select(func.substr(ChunkRow.text, 1, _SAMPLED_CHARACTERS))
+            .join(DocumentRow, ChunkRow.document_id == DocumentRow.id)
+            .where(
+                ChunkRow.index_id == index_id,
+                ChunkRow.ordinal.in_(_SAMPLED_ORDINALS),
+                DocumentRow.state == DocumentState.READY,
+            )
+            .limit(_MOST_SAMPLED)
+        )
+        with self._sessions() as session:
+            return list(session.scalars(query))
 
     def visible_chunks(
         self, knowledge_base_id: str, index_id: str, chunk_ids: Sequence[str]

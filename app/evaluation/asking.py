@@ -50,7 +50,8 @@ class Asker:
         """
         try:
             if self._settings.mode == "retrieval":
-                return await to_thread.run_sync(self._searched, index, question)
+                worded = await self._services.worded(self._question(question.question))
+                return await to_thread.run_sync(self._searched, index, question, worded.also)
             return await self._answered(index, question)
         except (KnowledgeBaseNotFound, FingerprintMismatch):
             raise
@@ -64,7 +65,7 @@ class Asker:
         if answer.degraded is not None or answer.mode == "extractive":
             code = ModelUnavailable.code()
             return Record(index=index, question=question, error=code, error_message=answer.degraded)
-        found = await to_thread.run_sync(self._found, question, heard.result.threshold)
+        found = await to_thread.run_sync(self._found, question, heard.result.threshold, heard.result.also)
         citations = await to_thread.run_sync(self._checked, answer.citations)
         record = Record(
             index=index,
@@ -113,10 +114,10 @@ class Asker:
             raise ManualqaError("the answer ended without its last event")
         return _Heard(result, answer, sources_at, first_token_at, time.monotonic() - started)
 
-    def _searched(self, index: int, question: LabelledQuestion) -> Record:
+    def _searched(self, index: int, question: LabelledQuestion, also: tuple[str, ...]) -> Record:
         threshold = self._threshold_that_applies(question.question)
         started = time.monotonic()
-        found = self._found(question, threshold)
+        found = self._found(question, threshold, also)
         seconds = time.monotonic() - started
         return Record(
             index=index,
@@ -132,8 +133,8 @@ class Asker:
             self._threshold = self._services.search(self._question(text)).threshold
         return self._threshold
 
-    def _found(self, question: LabelledQuestion, threshold: float) -> tuple[FoundPassage, ...]:
-        everything = Question(self._base_id, question.question, limit=MOST_FOUND, threshold=_ALL)
+    def _found(self, question: LabelledQuestion, threshold: float, also: tuple[str, ...]) -> tuple[FoundPassage, ...]:
+        everything = Question(self._base_id, question.question, limit=MOST_FOUND, threshold=_ALL, also=also)
         return tuple(_passage(hit, threshold) for hit in self._services.search(everything).hits)
 
     def _question(self, text: str) -> Question:

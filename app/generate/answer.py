@@ -6,6 +6,7 @@ import time
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 import structlog
 from anyio import to_thread
@@ -30,7 +31,8 @@ class AnswerLimits:
     """What one answer may cost (tokens of passages in the prompt, tokens written) and how sure it must be.
 
     `most_doubt` is the greatest probability of "no quote" at the quote's beginning with which an answer is still
-    given, `most_doubt_strange` the same where the question names something that no passage mentions. Measured on
+    given, `most_doubt_strange` the same where the question names something that no passage mentions; up to `no_doubt`
+    the model counts as sure. Measured on
     `manuals_gold` with the default model; a model of another make has other odds.
     """
 
@@ -38,6 +40,7 @@ class AnswerLimits:
     max_answer_tokens: int
     most_doubt: float = 0.28
     most_doubt_strange: float = 0.1
+    no_doubt: float = 0.05
     rules: GroundingRules = field(default_factory=GroundingRules)
 
     def tuning(self) -> Tuning:
@@ -103,7 +106,8 @@ class Answerer:
             reason = RefusalReason.BELOW_THRESHOLD if has_documents else RefusalReason.NO_DOCUMENTS
             yield DoneEvent(draft.refused(reason))
             return
-        passages = await to_thread.run_sync(select_passages, question, result.hits, self.limits.context_tokens)
+        words = "\n".join((question, *result.also))
+        passages = await to_thread.run_sync(select_passages, words, result.hits, self.limits.context_tokens)
         draft.strange = bool(missing_names(question, passages, language))
         try:
             async with aclosing(self._written(draft, passages)) as tokens:
@@ -147,7 +151,16 @@ class Answerer:
         if reply.refused or self._doubtful(draft, passages):
             return draft.refused(RefusalReason.NOT_IN_MANUALS)
         grounding = await to_thread.run_sync(
-            ground, draft.question, reply.answer, passages, reply.quote, self._embedder, self.limits.rules
+            partial(
+                ground,
+                draft.question,
+                reply.answer,
+                passages,
+                reply.quote,
+                self._embedder,
+                self.limits.rules,
+                sure=reply.written != "" and reply.doubt <= self.limits.no_doubt,
+            )
         )
         if not grounding.citations:
             return draft.refused(RefusalReason.NOT_GROUNDED, withheld=grounding.withheld)

@@ -26,6 +26,7 @@ _VERDICT = re.compile(
     r"^(?:yes|no|是的?|不是|可以|不可以|能|不能|支持|不支持|会|不会)[,，.。;；!！]?\s*", re.IGNORECASE
 )
 _CODE = re.compile(r"(?<![a-z0-9])([a-z]{1,4})[-\u2010\u2011 ]?(\d{1,4})(?![a-z0-9])")
+_FORM = re.compile(r"(?<![\w])[-/.@#$%+\\~]+\w[\w./-]*\w|\w+(?:[/=:\\]+\w+)+")
 _ROW_CHARACTERS = 160
 """How far before a sentence the code of its table row is looked for."""
 
@@ -46,13 +47,15 @@ class GroundingRules:
 
     `coverage`: least share of a sentence's telling words in its quotes. `cosine`: from there on a sentence in
     another language counts as the same statement. `relevance`: least share of the question's telling
-    words in and around the quotes (and in the answer), below which a true sentence answers something else. `echo`:
+    words in and around the quotes, below which a true sentence answers something else; `relevance_sure` the same where
+    the model was sure. The answer's own words do not count: it may say the question again around any number. `echo`:
     share of the question's telling words from which on an answer without any other word is only the question again.
     """
 
     coverage: float = 0.5
     cosine: float = 0.86
-    relevance: float = 0.25
+    relevance: float = 0.22
+    relevance_sure: float = 0.15
     echo: float = 0.6
 
 
@@ -75,12 +78,18 @@ def ground(
     quoted: str = "",
     embedder: Embedder | None = None,
     rules: GroundingRules | None = None,
+    *,
+    sure: bool = False,
 ) -> Grounding:
     """Check every sentence of `answer`. CPU-bound: with an embedder a few short texts are embedded.
 
-    `quoted` are the words that the model says it started from: a hint where to look, no proof.
+    `quoted` are the words that the model says it started from: a hint where to look, no proof. `sure` says that the
+    model had next to no doubt that the passages answer.
     """
-    check = _Check(question, passages, quoted, embedder, rules or GroundingRules())
+    chosen = rules or GroundingRules()
+    if sure:
+        chosen = replace(chosen, relevance=chosen.relevance_sure)
+    check = _Check(question, passages, quoted, embedder, chosen)
     sentences = [check.sentence(text) for text in split_sentences(answer)]
     reason = check.fault_of_all(sentences)
     if reason is not None:
@@ -201,7 +210,7 @@ class _Check:
     def _is_echo(self, sentences: Sequence[Sentence]) -> bool:
         """Whether the answer says most of the question again and nothing else; "yes" and "no" are something else."""
         shown = [sentence.text for sentence in sentences if sentence.grounded]
-        if any(_VERDICT.match(text) for text in shown):
+        if any(_VERDICT.match(text) or _names_something_new(text, self._question) for text in shown):
             return False
         said = {token for text in shown for token in query_tokens(_LIST_MARK.sub("", text))}
         return said <= set(self._asked) and self._weights.share(self._asked, said) >= self._rules.echo
@@ -213,10 +222,15 @@ class _Check:
         ):
             return True
         there: set[str] = set()
-        for tokens, quotes in self._carried:
+        for _, quotes in self._carried:
             text = " ".join(part for quote in quotes for part in (widened(quote, 2, 1).text, quote.around))
-            there.update(tokens, query_tokens(text))
+            there.update(query_tokens(text))
         return self._weights.share(self._asked, there) >= self._rules.relevance
+
+
+def _names_something_new(text: str, question: str) -> bool:
+    """Whether a text has a path, a command or another written form (`/webnet`, `--force`) that the question has not."""
+    return any(form not in normalised(question) for form in _FORM.findall(normalised(text)))
 
 
 def _codes(text: str) -> list[tuple[str, str]]:

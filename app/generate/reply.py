@@ -63,9 +63,9 @@ class Reply:
 
     @property
     def answer(self) -> str:
-        """The answer so far, without the quote and the marks; a reply that stops at its quote answers with that."""
+        """The answer so far, without the quote and the marks; a reply that stops behind its quote answers with that."""
         quote, answer = self._split()
-        return (quote or "" if answer is None else answer).strip()
+        return (answer or "").strip() or (quote or "").strip()
 
     @property
     def refused(self) -> bool:
@@ -76,7 +76,9 @@ class Reply:
         quote, answer = self._split()
         if answer is None:
             return quote is None or self._no_quote(quote)
-        return not answer.strip() or any(_plain(sentence) in _REFUSALS for sentence in split_sentences(answer))
+        if not answer.strip():
+            return not quote or self._no_quote(quote)
+        return any(_plain(sentence) in _REFUSALS for sentence in split_sentences(answer))
 
     @property
     def begun(self) -> bool:

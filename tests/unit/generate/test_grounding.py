@@ -135,3 +135,15 @@ def test_the_row_of_another_code_carries_nothing() -> None:
     outputs = "From -5 V to +5 V goes the output PV1.\nFrom -3.3 V to +3.3 V goes the output PV2."
     assert not check("To which voltages can PV2 be set?", "-5 V to +5 V.", outputs).citations
     assert check("To which voltages can PV2 be set?", "-3.3 V to +3.3 V.", outputs).citations
+
+
+def test_a_path_that_the_question_has_not_is_an_answer_and_no_echo() -> None:
+    grounding = check("Which root folder does WebNet use?", "WebNet uses the root folder /webnet.", "Root: /webnet")
+    assert grounding.sentences[0].reason != "it only repeats the question"
+
+
+def test_an_answer_that_says_the_question_again_makes_no_other_number_true() -> None:
+    text = "CCS: a constant current source of 1.1 mA."
+    asked = "Which maximum current may the heated bed output carry?"
+    said = "The maximum current that the heated bed output may carry is 1.1 mA."
+    assert check(asked, said, text).citations == ()

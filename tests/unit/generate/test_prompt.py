@@ -26,11 +26,12 @@ def test_states_and_shows_the_refusal_sentence(language: Language) -> None:
     assert any(m.role == "assistant" and m.content.endswith(REFUSAL[language]) for m in constant)
 
 
-def test_passages_come_numbered_before_the_question() -> None:
+def test_the_best_passage_stands_next_to_the_question() -> None:
     passages = select_passages("lid", a_result("Open the lid.", "Close the lid.").hits, 300)
     content = grounded_messages("Which lid?", passages, "en")[-1].content
-    first, second, question = (content.index(part) for part in ("Open the lid.", "Close the lid.", "Which lid?"))
-    assert first < second < question
+    best, second, question = (content.index(part) for part in ("Open the lid.", "Close the lid.", "Which lid?"))
+    assert second < best < question
+    assert content.index("<passage 2") < content.index("<passage 1")
     assert content.endswith("Question: Which lid?")
 
 

@@ -176,3 +176,17 @@ def test_a_chunk_without_a_vector_is_left_out(house: House) -> None:
     house.vectors.delete(INDEX, ["c001"])
     result = house.search("Where does paper jam?", limit=8, threshold=-1)
     assert {hit.chunk.id for hit in result.hits} == {"c000", "c002", "c003"}
+
+
+def test_a_second_wording_finds_what_only_its_words_and_vector_reach(tmp_path: Path) -> None:
+    vectors = {"水压是多少？": (1, 0, 0, 0), "What is the water pressure?": (0, 1, 0, 0), "泵": (1, 0, 0, 0.5)}
+    house = House(tmp_path, {**vectors, "The water pressure is 2 bar.": (0, 1, 0, 0)})
+    house.add("泵", "The water pressure is 2 bar.")
+    alone = house.searcher.search(house.embedder, BASE, INDEX, "水压是多少？", 2, -1.0)
+    both = house.searcher.search(
+        house.embedder, BASE, INDEX, "水压是多少？", 2, -1.0, also=("What is the water pressure?",)
+    )
+    assert alone.hits[0].chunk.text == "泵"
+    assert both.hits[0].chunk.text == "The water pressure is 2 bar."
+    assert both.hits[0].scores.cosine == pytest.approx(0.5, abs=1e-3), "the mean over both wordings"
+    assert both.also == ("What is the water pressure?",)
