@@ -9,7 +9,7 @@ from contextlib import aclosing
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Protocol, cast
 
-import httpx
+import httpx2
 import structlog
 
 from app.errors import ModelBusy, ModelUnavailable
@@ -25,6 +25,8 @@ log = structlog.get_logger(__name__)
 _CONNECT_SECONDS = 5.0
 _CHECK_SECONDS = 3.0
 _ALTERNATIVES = 8
+_CUT_OFF = (httpx2.RemoteProtocolError, httpx2.ReadError, httpx2.WriteError)
+"""What a call meets where the server has closed a connection that was kept open; nothing was answered on it."""
 _ODDS_TOKENS = 12
 """`Odds` are passed on for that many tokens: what is looked for stands at the beginning."""
 
@@ -98,25 +100,35 @@ class OpenAICompatibleModel:
 
         client = self._client()
         try:
-            stream = await client.chat.completions.create(
-                model=self._name,
-                messages=cast("list[ChatCompletionMessageParam]", [asdict(message) for message in messages]),
-                temperature=0,
-                max_tokens=max_tokens,
-                stream=True,
-                stream_options={"include_usage": True},
-                logprobs=True,
-                top_logprobs=_ALTERNATIVES,
-            )
+            try:
+                stream = await self._asked(client, messages, max_tokens)
+            except openai.APIConnectionError as error:
+                if not isinstance(error.__cause__, _CUT_OFF):
+                    raise
+                stream = await self._asked(client, messages, max_tokens)  # it had closed a connection kept from before
             async with stream, aclosing(_texts(stream)) as texts:
                 async for item in texts:
                     yield item
         except openai.RateLimitError as error:
             raise ModelBusy(detail=str(error)) from error
-        except (openai.OpenAIError, httpx.HTTPError, ValueError, TypeError, AttributeError) as error:
+        except (openai.OpenAIError, httpx2.HTTPError, ValueError, TypeError, AttributeError) as error:
             if isinstance(error, openai.APIStatusError) and error.status_code == 503:
                 raise ModelBusy(detail=str(error)) from error
             raise ModelUnavailable(reason=_reason(error), detail=repr(error.__cause__ or error)) from error
+
+    async def _asked(
+        self, client: AsyncOpenAI, messages: Sequence[Message], max_tokens: int
+    ) -> AsyncStream[ChatCompletionChunk]:
+        return await client.chat.completions.create(
+            model=self._name,
+            messages=cast("list[ChatCompletionMessageParam]", [asdict(message) for message in messages]),
+            temperature=0,
+            max_tokens=max_tokens,
+            stream=True,
+            stream_options={"include_usage": True},
+            logprobs=True,
+            top_logprobs=_ALTERNATIVES,
+        )
 
     async def status(self) -> ModelStatus:
         """What the endpoint knows of itself, else whether `/models` answers."""
@@ -129,7 +141,7 @@ class OpenAICompatibleModel:
             await self._client().with_options(timeout=_CHECK_SECONDS).models.list()
         except ModelUnavailable as error:
             return ModelStatus("down", self._name, str(error.params["reason"]))
-        except (openai.OpenAIError, httpx.HTTPError, ValueError) as error:
+        except (openai.OpenAIError, httpx2.HTTPError, ValueError) as error:
             return ModelStatus("down", self._name, _reason(error))
         return ModelStatus("ready", self._name)
 

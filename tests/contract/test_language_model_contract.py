@@ -151,3 +151,35 @@ def test_status_tells_ready_from_down() -> None:
     with scripted_model("x") as server:
         assert asyncio.run(state(server.base_url)) == "ready"
     assert asyncio.run(state(server.base_url)) == "down"
+
+
+def test_a_connection_that_the_server_closed_meanwhile_is_opened_again() -> None:
+    """A server closes kept connections when it likes; the call that meets one is made again, once."""
+
+    async def through(closed: int) -> tuple[str, int]:
+        with scripted_model("ok") as server:
+            asked = 0
+
+            async def pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+                nonlocal asked
+                asked += 1
+                head = await reader.readuntil(b"\r\n\r\n")
+                size = int(head.lower().split(b"content-length: ")[1].split(b"\r\n")[0])
+                body = await reader.readexactly(size)
+                if asked > closed:
+                    port = int(server.base_url.split(":")[2].split("/")[0])
+                    upstream, sent = await asyncio.open_connection("127.0.0.1", port)
+                    sent.write(head.replace(b"\r\n", b"\r\nConnection: close\r\n", 1) + body)
+                    while piece := await upstream.read(4096):
+                        writer.write(piece)
+                    sent.close()
+                writer.close()
+
+            async with await asyncio.start_server(pass_on, "127.0.0.1", 0) as between:
+                port = between.sockets[0].getsockname()[1]
+                text, _ = await collect(a_model(f"http://127.0.0.1:{port}/v1"))
+            return text, asked
+
+    assert asyncio.run(through(1)) == ("ok", 2)
+    with pytest.raises(ModelUnavailable, match="no connection"):
+        asyncio.run(through(2))

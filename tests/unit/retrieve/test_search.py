@@ -8,7 +8,7 @@ import pytest
 
 from app.ports import IndexEntry, Vectors
 from app.retrieve.keyword import TantivyKeywordIndex
-from app.retrieve.search import REJECTED_SHOWN, Searcher
+from app.retrieve.search import OWN_SHARE, REJECTED_SHOWN, Searcher
 from app.retrieve.stores.chroma import ChromaVectorStore
 from app.types import Chunk, SearchResult
 
@@ -179,7 +179,7 @@ def test_a_chunk_without_a_vector_is_left_out(house: House) -> None:
 
 
 def test_a_second_wording_finds_what_only_its_words_and_vector_reach(tmp_path: Path) -> None:
-    vectors = {"水压是多少？": (1, 0, 0, 0), "What is the water pressure?": (0, 1, 0, 0), "泵": (1, 0, 0, 0.5)}
+    vectors = {"水压是多少？": (1, 0, 0, 0), "What is the water pressure?": (0, 1, 0, 0), "泵": (0.5, 0, 0, 1)}
     house = House(tmp_path, {**vectors, "The water pressure is 2 bar.": (0, 1, 0, 0)})
     house.add("泵", "The water pressure is 2 bar.")
     alone = house.searcher.search(house.embedder, BASE, INDEX, "水压是多少？", 2, -1.0)
@@ -188,5 +188,6 @@ def test_a_second_wording_finds_what_only_its_words_and_vector_reach(tmp_path: P
     )
     assert alone.hits[0].chunk.text == "泵"
     assert both.hits[0].chunk.text == "The water pressure is 2 bar."
-    assert both.hits[0].scores.cosine == pytest.approx(0.5, abs=1e-3), "the mean over both wordings"
+    assert both.hits[0].scores.cosine == pytest.approx(1 - OWN_SHARE, abs=1e-3), "the weighted mean of both wordings"
+    assert (both.hits[0].scores.bm25_rank, both.hits[0].scores.vector_rank) == (1, 1)
     assert both.also == ("What is the water pressure?",)
