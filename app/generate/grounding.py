@@ -16,7 +16,7 @@ from app.ports import Embedder
 from app.text.language import detect_language
 from app.text.quantities import Quantity, missing_quantities, normalised, quantities
 from app.text.sentences import split_sentences
-from app.text.tokens import query_tokens
+from app.text.tokens import query_tokens, telling_words
 from app.types import Citation, Sentence
 
 log = structlog.get_logger(__name__)
@@ -27,6 +27,13 @@ _VERDICT = re.compile(
 )
 _CODE = re.compile(r"(?<![a-z0-9])([a-z]{1,4})[-\u2010\u2011 ]?(\d{1,4})(?![a-z0-9])")
 _FORM = re.compile(r"(?<![\w])[-/.@#$%+\\~]+\w[\w./-]*\w|\w+(?:[/=:\\]+\w+)+")
+_NAMED_NUMBER = re.compile(
+    r"(?:\b(?:error|fault|alarm|status|code|returns?|returned|returning)|错误|故障|报警|代码|状态码|返回值?|[误障警回]码)"
+    r"(?: (?:code|number|value|of|is))*[ :：为是#]*([-+]?\d+)(?![\w.])"
+)
+"""A number that a question names as a code: "error 17", "returns -2", 错误码 -6."""
+
+_ROW_KEY = re.compile(r"\s*([-+]?\d+)\t")
 _ROW_CHARACTERS = 160
 """How far before a sentence the code of its table row is looked for."""
 
@@ -37,6 +44,9 @@ _WORTH_A_QUOTE = 0.25
 
 _RELATED = 0.2
 """Share of the words of sentence and question in and around a quote that only brings a number."""
+
+_QUOTED = 0.5
+"""Share of the words of the model's quote from which on a sentence is the one that it quoted."""
 
 _SHORT_QUOTE = 30
 
@@ -110,9 +120,9 @@ class _Check:
         rules: GroundingRules,
     ) -> None:
         self._question = question
-        self._quoted = query_tokens(quoted) if quoted else []
-        self._asked = query_tokens(question)
-        codes = set(_codes(question))
+        self._quoted = telling_words(quoted) if quoted else []
+        self._asked = telling_words(question)
+        codes = {*_codes(question), *_named_numbers(question)}
         self._evidence = [item for item in evidence_of(passages) if not _is_about_another(codes, item)]
         self._weights = Weights(self._evidence)
         self._embedder = embedder
@@ -179,8 +189,13 @@ class _Check:
         return quotes
 
     def _related(self, tokens: Sequence[str], candidate: Evidence) -> bool:
-        """Whether a sentence that has a missing number speaks of the matter, so that any 8 does not carry every 8."""
+        """Whether a sentence that has a missing number speaks of the matter, so that any 8 does not carry every 8.
+
+        A row of a table has few words: it does where the model quoted it and it has any word of the matter.
+        """
         wanted = {*tokens, *self._asked}
+        if wanted & candidate.tokens and self._weights.share(self._quoted, candidate.tokens) >= _QUOTED:
+            return True
         return self._weights.share(wanted, widened(candidate, 1, 1).tokens) >= _RELATED
 
     def _nearest(self, said: str, ranked: Sequence[Evidence]) -> Evidence | None:
@@ -212,7 +227,7 @@ class _Check:
         shown = [sentence.text for sentence in sentences if sentence.grounded]
         if any(_VERDICT.match(text) or _names_something_new(text, self._question) for text in shown):
             return False
-        said = {token for text in shown for token in query_tokens(_LIST_MARK.sub("", text))}
+        said = {token for text in shown for token in telling_words(_LIST_MARK.sub("", text))}
         return said <= set(self._asked) and self._weights.share(self._asked, said) >= self._rules.echo
 
     def _is_relevant(self) -> bool:
@@ -238,6 +253,11 @@ def _codes(text: str) -> list[tuple[str, str]]:
     return [(letters, number.lstrip("0")) for letters, number in _CODE.findall(normalised(text))]
 
 
+def _named_numbers(question: str) -> list[tuple[str, str]]:
+    """Numbers that are asked for as codes, in the form of `_codes`, without letters."""
+    return [("", number.lstrip("+")) for number in _NAMED_NUMBER.findall(normalised(question))]
+
+
 def _is_about_another(asked: set[tuple[str, str]], evidence: Evidence) -> bool:
     """Whether a sentence is about a sibling of a code that is asked for: E-05 for E-04, the next row of the table.
 
@@ -245,6 +265,8 @@ def _is_about_another(asked: set[tuple[str, str]], evidence: Evidence) -> bool:
     """
     families = {letters for letters, _ in asked}
     text = evidence.hit.chunk.text
+    if "" in families and (key := _ROW_KEY.match(evidence.text)):
+        return ("", key.group(1).lstrip("+")) not in asked
     own = [code for code in _codes(text[evidence.start : evidence.end]) if code[0] in families]
     before = _codes(text[max(0, evidence.start - _ROW_CHARACTERS) : evidence.start])
     named = own or [code for code in before if code[0] in families][-1:]
@@ -256,7 +278,7 @@ def _words(said: str, facts: Sequence[Quantity]) -> list[str]:
     plain = normalised(said)
     for fact in facts:
         plain = re.sub(rf"(?<![a-z0-9]){re.escape(fact.written)}(?![a-z0-9])", " ", plain)
-    return query_tokens(plain) if re.search(r"\w", plain) else []
+    return telling_words(plain) if re.search(r"\w", plain) else []
 
 
 def _telling(quote: Evidence) -> Evidence:

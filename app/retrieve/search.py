@@ -9,20 +9,13 @@ from dataclasses import dataclass
 import structlog
 
 from app.ports import ChunkReader, Embedder, KeywordIndex, Vectors, VectorStore
-from app.retrieve.fusion import KEYWORD_WEIGHT, Candidate, Fused, fuse
+from app.retrieve.fusion import KEYWORD_WEIGHT, Candidate, Fused, fuse, shares
 from app.retrieve.threshold import passes
 from app.types import Chunk, Hit, Scores, SearchResult
 
 log = structlog.get_logger(__name__)
 
 REJECTED_SHOWN = 3
-OWN_SHARE = 0.6
-"""Weight of the question as it was asked where other wordings are looked for as well; they share the rest.
-
-Measured over manuals in both languages, with a model's translation as the other wording, hit@5: one half made
-questions in the language of their manual worse (0.933 en, 0.983 zh; without translation 0.950, 1.000); this share
-keeps them (0.983, 1.000) and still lifts questions that cross the languages from 0.583 to 0.708. See docs/quality.md.
-"""
 _MOST_WIDENED = 8
 """How many times `candidates` are taken at most where documents that are not visible crowd the index."""
 
@@ -67,7 +60,7 @@ class Searcher:
         Only chunks that are visible at this moment appear, whatever the indexes still or already hold. An empty index
         gives an empty result. `embedder` is the one that built the index. `seconds` is the time of the whole search.
         With other wordings of the question in `also`, a passage's cosine and BM25 are the weighted means of what it has
-        for each wording; see `OWN_SHARE`.
+        for each wording; see `app.retrieve.fusion.shares`.
         """
         started = time.perf_counter()
         wordings = [question, *also]
@@ -104,9 +97,9 @@ class Searcher:
     def _candidates_within(
         self, width: int, knowledge_base_id: str, index_id: str, wordings: Sequence[str], vectors: Vectors
     ) -> _Found:
-        weights = _weights(len(wordings))
         words_each = [self._keywords.search(index_id, wording, width) for wording in wordings]
         by_each = [self._vectors.search(index_id, vector, width) for vector in vectors]
+        weights = shares(_values(by_each), _values(words_each))
         ids = list(dict.fromkeys(chunk_id for found in (*words_each, *by_each) for chunk_id, _ in found))
         chunks = self._chunks.visible_chunks(knowledge_base_id, index_id, ids)
         visible = [chunk_id for chunk_id in ids if chunk_id in chunks]
@@ -122,11 +115,8 @@ class Searcher:
         return _Found(candidates, chunks, more=any(len(found) == width for found in (*words_each, *by_each)))
 
 
-def _weights(wordings: int) -> list[float]:
-    """Of the question as it was asked, then of its other wordings; together 1."""
-    if wordings == 1:
-        return [1.0]
-    return [OWN_SHARE, *[(1 - OWN_SHARE) / (wordings - 1)] * (wordings - 1)]
+def _values(each: Sequence[list[tuple[str, float]]]) -> list[list[float]]:
+    return [[value for _, value in found] for found in each]
 
 
 def _weighted(each: Sequence[Mapping[str, float]], weights: Sequence[float]) -> dict[str, float]:

@@ -147,3 +147,33 @@ def test_an_answer_that_says_the_question_again_makes_no_other_number_true() -> 
     asked = "Which maximum current may the heated bed output carry?"
     said = "The maximum current that the heated bed output may carry is 1.1 mA."
     assert check(asked, said, text).citations == ()
+
+
+ROWS = (
+    "The function connect ends with one of these values.\n"
+    "value\tmeaning\n0\tdone\n-1\tno route found\n-2\tpeer gave no answer\n"
+)
+
+
+def test_the_row_of_another_number_that_is_asked_for_as_a_code_carries_nothing() -> None:
+    question = "What does it mean when connect returns -2?"
+    assert check(question, "The peer gave no answer.", ROWS).sentences[0].grounded
+    assert not check(question, "No route was found.", ROWS).sentences[0].grounded
+
+
+def test_a_row_that_the_model_quoted_brings_its_number() -> None:
+    text = (
+        "AT+NET\nFunction: sends requests to a server of the web.\nverb: one of these\n"
+        "0\thttp get\n1\t-\n2\thttp post\n"
+    )
+    question = "Which verb makes AT+NET send a POST request?"
+    passages = select_passages(question, a_result(text).hits, 800)
+    answer = "For a POST request with AT+NET the verb is 2."
+    assert ground(question, answer, passages, quoted="2\thttp post").sentences[0].grounded
+    assert not ground(question, answer.replace("2", "7"), passages, quoted="2\thttp post").sentences[0].grounded
+
+
+def test_a_chinese_answer_is_about_the_question_by_its_words() -> None:
+    text = "备注：使用 httpc 指令前需要打开 socket 主动上报功能 AT+SKRPTM=1。"
+    question = "调用 HTTP 客户端指令之前，必须先执行哪条指令打开主动上报？"
+    assert check(question, "必须先执行 AT+SKRPTM=1 打开主动上报。", text, PFLEGE).sentences[0].grounded

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.retrieve.fusion import KEYWORD_WEIGHT, Candidate, fuse
+from app.retrieve.fusion import KEYWORD_WEIGHT, OTHERS_LEAST, OWN_LEAST, Candidate, fuse, shares
 
 
 def a_candidate(chunk_id: str, cosine: float, bm25: float | None = None) -> Candidate:
@@ -90,3 +90,28 @@ def _same_score(candidates: list[Candidate], a: Candidate, b: Candidate) -> bool
     """Differences below what a float holds may vanish in the sum."""
     scores = {item.candidate.chunk_id: item.score for item in fuse(candidates)}
     return scores[a.chunk_id] == pytest.approx(scores[b.chunk_id], abs=1e-12)
+
+
+ABOUT_EQUAL, ONE_STANDS_OUT = [0.85, 0.849, 0.848], [0.9, 0.84, 0.83]
+
+
+def test_one_wording_has_all_of_the_weight() -> None:
+    assert shares([ABOUT_EQUAL], [[3.0, 1.0]]) == [1.0]
+
+
+def test_the_wording_that_finds_what_stands_out_counts_for_more() -> None:
+    own, other = shares([ONE_STANDS_OUT, ABOUT_EQUAL], [[9.0, 1.0], [2.0, 2.0]])
+    assert own == pytest.approx(1 - OTHERS_LEAST, abs=0.01)
+    own, other = shares([ABOUT_EQUAL, ONE_STANDS_OUT], [[2.0, 2.0], [9.0, 1.0]])
+    assert own == pytest.approx(OWN_LEAST, abs=0.01)
+    assert own + other == pytest.approx(1)
+
+
+def test_with_equal_evidence_the_question_as_asked_is_ahead() -> None:
+    own, first, second = shares([ABOUT_EQUAL] * 3, [[2.0, 1.0]] * 3)
+    assert own > first + second
+    assert first == second
+
+
+def test_a_side_that_found_nothing_is_no_evidence() -> None:
+    assert shares([ABOUT_EQUAL, ABOUT_EQUAL], [[], []]) == pytest.approx(shares([[], []], [[], []]))

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 from app.ports import IndexEntry, Vectors
+from app.retrieve.fusion import OWN_LEAST
 from app.retrieve.keyword import TantivyKeywordIndex
-from app.retrieve.search import OWN_SHARE, REJECTED_SHOWN, Searcher
+from app.retrieve.search import REJECTED_SHOWN, Searcher
 from app.retrieve.stores.chroma import ChromaVectorStore
 from app.types import Chunk, SearchResult
 
@@ -188,6 +189,6 @@ def test_a_second_wording_finds_what_only_its_words_and_vector_reach(tmp_path: P
     )
     assert alone.hits[0].chunk.text == "泵"
     assert both.hits[0].chunk.text == "The water pressure is 2 bar."
-    assert both.hits[0].scores.cosine == pytest.approx(1 - OWN_SHARE, abs=1e-3), "the weighted mean of both wordings"
+    assert both.hits[0].scores.cosine == pytest.approx(1 - OWN_LEAST, abs=1e-3), "the weighted mean of both wordings"
     assert (both.hits[0].scores.bm25_rank, both.hits[0].scores.vector_rank) == (1, 1)
     assert both.also == ("What is the water pressure?",)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.text.tokens import MAX_TOKEN, index_tokens, query_tokens
+from app.text.tokens import MAX_TOKEN, index_tokens, query_tokens, telling_words
 
 
 @pytest.mark.parametrize(
@@ -112,3 +112,21 @@ def test_threads_get_the_same_tokens() -> None:
     texts = [f"connecting printers {i} 打印机设置" for i in range(200)]
     with ThreadPoolExecutor(8) as pool:
         assert list(pool.map(index_tokens, texts)) == [index_tokens(text) for text in texts]
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("必须先打开主动上报", ["必须", "打开", "主动", "上报"]),
+        ("HTTP 客户端怎样连接？", ["http", "客户", "户端", "客户端", "连接"]),
+        ("How do I set E-04?", ["set", "e-04", "e04", "e", "04"]),
+        ("如何", ["如何"]),
+    ],
+)
+def test_telling_words_have_no_pairs_over_the_border_of_two_words(text: str, words: list[str]) -> None:
+    assert telling_words(text) == words
+
+
+@given(st.text(max_size=60))
+def test_telling_words_are_tokens_of_the_text(text: str) -> None:
+    assert set(telling_words(text)) <= set(index_tokens(text)) | set(query_tokens(text))
