@@ -8,6 +8,7 @@ import os
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -97,6 +98,7 @@ class Module:
                         yield node.value
 
 
+@cache
 def used() -> dict[str, str]:
     """Phrase -> file, for all of the source; a text with Chinese in it needs none."""
     found = {}
