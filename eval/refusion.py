@@ -60,6 +60,6 @@ def pool_of(found: Sequence[FoundPassage]) -> Pool:
         return kept
     weight = float(coefficients[2] * kept.best_bm25) if kept.best_bm25 > 0 else 0.0
     slope = float(coefficients[1])
-    if not 0 <= weight < 1:
+    if not -_EXACT <= weight < 1:
         return kept
-    return Pool(kept.best_bm25, least_cosine=-float(coefficients[0]) / slope, spread=(1 - weight) / slope)
+    return Pool(kept.best_bm25, least_cosine=-float(coefficients[0]) / slope, spread=(1 - max(0.0, weight)) / slope)

@@ -55,14 +55,16 @@ _SHORT_QUOTE = 30
 class GroundingRules:
     """Where "is said there" begins.
 
-    `coverage`: least share of a sentence's telling words in its quotes. `cosine`: from there on a sentence in
-    another language counts as the same statement. `relevance`: least share of the question's telling
-    words in and around the quotes, below which a true sentence answers something else; `relevance_sure` the same where
-    the model was sure. The answer's own words do not count: it may say the question again around any number. `echo`:
-    share of the question's telling words from which on an answer without any other word is only the question again.
+    `coverage`: least share of a sentence's telling words in its quotes; `news` the same of those that the question has
+    not. `cosine`: from there on a sentence in another language counts as the same statement. `relevance`: least share
+    of the question's telling words in and around the quotes, below which a true sentence answers something else;
+    `relevance_sure` the same where the model was sure. The answer's own words do not count: it may say the question
+    again around any number. `echo`: share of the question's telling words from which on an answer without any other
+    word is only the question again.
     """
 
     coverage: float = 0.5
+    news: float = 0.4
     cosine: float = 0.86
     relevance: float = 0.22
     relevance_sure: float = 0.15
@@ -156,11 +158,22 @@ class _Check:
         if not tokens:  # "Yes.": as true as the passage that the question's own words are in
             best = max(self._evidence, key=lambda e: self._weights.share(self._asked, e.tokens))
             return [best] if self._weights.share(self._asked, best.tokens) >= self._rules.coverage else []
-        joined = frozenset().union(*(quote.tokens for quote in quotes))
-        if self._weights.share(tokens, joined | set(self._asked)) >= self._rules.coverage and joined & set(tokens):
+        if self._says(tokens, facts, quotes):
             return quotes
         nearest = self._nearest(said, ranked)
         return [] if nearest is None else self._complete(said, tokens, [nearest, *ranked])
+
+    def _says(self, tokens: Sequence[str], facts: Sequence[Quantity], quotes: Sequence[Evidence]) -> bool:
+        """Whether the quotes have enough of a sentence's words, those of the question aside enough of the others.
+
+        What a sentence tells beside the question is its numbers, which are checked by themselves, or else those words:
+        with the question's alone, "the Cold setting adds flutter" would be proved by what another setting adds.
+        """
+        joined = frozenset().union(*(quote.tokens for quote in quotes))
+        if not joined & set(tokens) or self._weights.share(tokens, joined | set(self._asked)) < self._rules.coverage:
+            return False
+        new = [] if facts else [token for token in tokens if token not in self._asked]
+        return not new or self._weights.share(new, joined) >= self._rules.news
 
     def _score(self, tokens: Sequence[str], facts: Sequence[Quantity], evidence: Evidence) -> float:
         covered = self._weights.share(tokens, evidence.tokens)

@@ -32,6 +32,19 @@ def _plain(text: str) -> str:
     return re.sub(r"[\W_]+", "", text).lower()
 
 
+_SAYS_NOT = re.compile(
+    r"\b(?:manuals?|passages?)\b[^.]{0,40}\b(?:do|does)(?: not|n't) "
+    r"(?:state|mention|specify|give|provide|describe|say)\b"
+    r"|\b(?:is|are|was|were)(?: not|n't) (?:\w+ly )?(?:stated|mentioned|specified|given|provided|described)\b"
+    r"[^.]*\b(?:manuals?|passages?|documents?)\b"
+    r"|(?:手册|段落)[^。，]{0,8}(?:没有|并未|未)[^。，]{0,4}(?:说明|提及|提到|给出|写明|列出|描述|规定)",
+    re.IGNORECASE,
+)
+"""A sentence by which an answer says itself that the manuals have none: "X is not stated in the manuals"."""
+
+_LONGEST_QUOTE, _LOST = 300, 700
+"""Characters of a quote up to which it may stand for a missing answer, and from which on a model only copies."""
+
 _REFUSALS = frozenset(_plain(variant) for variant in _VARIANTS)
 _NO_QUOTES = frozenset(_plain(word) for words in NO_QUOTE.values() for word in words)
 _QUOTE = re.compile(rf"\s*(?:{'|'.join(mark.rstrip(':：') for mark in QUOTE_MARK.values())})\s*[:：]")
@@ -75,10 +88,10 @@ class Reply:
         """
         quote, answer = self._split()
         if answer is None:
-            return quote is None or self._no_quote(quote)
+            return quote is None or self._no_quote(quote) or len(quote) > _LONGEST_QUOTE
         if not answer.strip():
             return not quote or self._no_quote(quote)
-        return any(_plain(sentence) in _REFUSALS for sentence in split_sentences(answer))
+        return any(_plain(text) in _REFUSALS or _SAYS_NOT.search(text) for text in split_sentences(answer))
 
     @property
     def begun(self) -> bool:
@@ -90,6 +103,12 @@ class Reply:
         """Whether it is settled, before the end of the reply, that it refuses."""
         quote, answer = self._split()
         return bool(quote and self._no_quote(quote) and answer and _plain(answer) in _REFUSALS)
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether it copies on and on where a quote and an answer are wanted; small models do, and find no end."""
+        quote, answer = self._split()
+        return answer is None and len(quote or "") > _LOST
 
     def read(self, piece: str) -> str:
         """The text that may be shown now, often empty."""

@@ -114,15 +114,15 @@ def test_an_answer_of_nothing_but_inventions_is_a_refusal() -> None:
     ("doubt", "question", "refused"),
     [
         (0.05, QUESTION, False),
-        (0.2, QUESTION, False),
-        (0.4, QUESTION, True),
-        (0.2, "How long do I wait once the descaler was boiled in the NorvaPro?", True),
+        (0.4, QUESTION, False),
+        (0.6, QUESTION, True),
+        (0.4, "How long do I wait once the descaler was boiled in the NorvaPro?", True),
     ],
 )
 def test_a_model_near_to_refusing_is_taken_at_its_doubt(doubt: float, question: str, refused: bool) -> None:
     pieces = ["Quote", ":", " wait", " 15 minutes", "\nAnswer", ":", " Wait 15", " minutes."]
     with scripted_model(pieces) as server:
-        server.odds = {2: {" wait": 0.9 - doubt, " none": doubt}}
+        server.odds = {2: {" wait": 1 - doubt, " none": doubt}}
         events = collect(server, a_result(CARE), question=question)
     answer = the_answer(events)
     assert answer.refused is refused

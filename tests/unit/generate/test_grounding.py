@@ -177,3 +177,10 @@ def test_a_chinese_answer_is_about_the_question_by_its_words() -> None:
     text = "备注：使用 httpc 指令前需要打开 socket 主动上报功能 AT+SKRPTM=1。"
     question = "调用 HTTP 客户端指令之前，必须先执行哪条指令打开主动上报？"
     assert check(question, "必须先执行 AT+SKRPTM=1 打开主动上报。", text, PFLEGE).sentences[0].grounded
+
+
+def test_what_another_one_does_is_no_proof() -> None:
+    text = "The Scorched cassette setting adds wow and flutter. The Cold digital setting is clean."
+    question = "Which quality setting adds wow and flutter?"
+    assert check(question, "The Scorched cassette setting adds wow and flutter.", text).sentences[0].grounded
+    assert not check(question, "The Frozen analogue setting adds wow and flutter.", text).sentences[0].grounded

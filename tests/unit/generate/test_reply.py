@@ -96,5 +96,31 @@ def test_a_reply_cut_off_in_its_quote_answers_with_the_quote() -> None:
     assert (reply.answer, reply.refused, shown) == ("the lid is open", False, "")
 
 
-def test_an_answer_that_takes_itself_back_is_a_refusal() -> None:
-    assert read("Quote: 1.7 l\nAnswer: The kettle has 1.7 l. Not stated in the manuals.")[0].refused
+@pytest.mark.parametrize(
+    "answer",
+    [
+        "The kettle has 1.7 l. Not stated in the manuals.",
+        "The operating temperature of the kettle is not stated in the manuals.",
+        "The passages do not mention a fuse.",
+        "手册中没有说明水壶的工作温度。",
+        "水壶的工作温度在手册中并未提及。",
+    ],
+)
+def test_an_answer_that_takes_itself_back_is_a_refusal(answer: str) -> None:
+    assert read(f"Quote: 1.7 l\nAnswer: {answer}")[0].refused
+
+
+@pytest.mark.parametrize(
+    "answer", ["The kettle is not given to children.", "The passage of steam does not stop.", "手册没有破损时请保留。"]
+)
+def test_an_answer_with_a_not_in_it_is_none(answer: str) -> None:
+    assert not read(f"Quote: x\nAnswer: {answer}")[0].refused
+
+
+def test_a_quote_without_end_is_no_answer() -> None:
+    reply = read("Quote: " + "All about kettles. " * 20)[0]
+    assert (reply.refused, reply.is_lost) == (True, False)
+    reply.read("And about mixers. " * 25)
+    assert reply.is_lost
+    reply.read("\nAnswer: The lid is open.")
+    assert not reply.is_lost
