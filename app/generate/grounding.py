@@ -16,7 +16,7 @@ from app.ports import Embedder
 from app.text.language import detect_language
 from app.text.quantities import Quantity, missing_quantities, normalised, quantities
 from app.text.sentences import split_sentences
-from app.text.tokens import query_tokens, telling_words
+from app.text.tokens import index_tokens, query_tokens, telling_words
 from app.types import Citation, Sentence
 
 log = structlog.get_logger(__name__)
@@ -45,8 +45,8 @@ _WORTH_A_QUOTE = 0.25
 _RELATED = 0.2
 """Share of the words of sentence and question in and around a quote that only brings a number."""
 
-_QUOTED = 0.5
-"""Share of the words of the model's quote from which on a sentence is the one that it quoted."""
+_QUOTED = 0.8
+"""Share of a sentence's words in the model's quote from which on it is quoted."""
 
 _SHORT_QUOTE = 30
 
@@ -123,6 +123,7 @@ class _Check:
     ) -> None:
         self._question = question
         self._quoted = telling_words(quoted) if quoted else []
+        self._in_quote = frozenset(index_tokens(quoted))
         self._asked = telling_words(question)
         codes = {*_codes(question), *_named_numbers(question)}
         self._evidence = [item for item in evidence_of(passages) if not _is_about_another(codes, item)]
@@ -207,7 +208,7 @@ class _Check:
         A row of a table has few words: it does where the model quoted it and it has any word of the matter.
         """
         wanted = {*tokens, *self._asked}
-        if wanted & candidate.tokens and self._weights.share(self._quoted, candidate.tokens) >= _QUOTED:
+        if wanted & candidate.tokens and self._weights.share(candidate.tokens, self._in_quote) >= _QUOTED:
             return True
         return self._weights.share(wanted, widened(candidate, 1, 1).tokens) >= _RELATED
 

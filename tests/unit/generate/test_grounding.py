@@ -169,8 +169,10 @@ def test_a_row_that_the_model_quoted_brings_its_number() -> None:
     question = "Which verb makes AT+NET send a POST request?"
     passages = select_passages(question, a_result(text).hits, 800)
     answer = "For a POST request with AT+NET the verb is 2."
-    assert ground(question, answer, passages, quoted="2\thttp post").sentences[0].grounded
-    assert not ground(question, answer.replace("2", "7"), passages, quoted="2\thttp post").sentences[0].grounded
+    quoted = "verb: one of these\n0\thttp get\n1\t-\n2\thttp post"
+    assert ground(question, answer, passages, quoted).sentences[0].grounded
+    assert not ground(question, answer, passages, quoted.replace("post", "put")).sentences[0].grounded
+    assert not ground(question, answer.replace("2", "7"), passages, quoted).sentences[0].grounded
 
 
 def test_a_chinese_answer_is_about_the_question_by_its_words() -> None:
