@@ -103,7 +103,7 @@ def test_the_keyword_weight_orders_the_hits(api: Api, base: str) -> None:
         assert hit["scores"]["fused"] == 0 or hit["scores"]["bm25"] is not None
 
 
-@pytest.mark.parametrize(("doubt", "refused"), [(0.2, False), (0.4, True)])
+@pytest.mark.parametrize(("doubt", "refused"), [(0.2, False), (0.6, True)])
 def test_limits_of_doubt_are_taken_from_the_calibration(api: Api, base: str, doubt: float, refused: bool) -> None:
     calibrated(api, base, Tuning(most_doubt=0.3, most_doubt_strange=0.3))
     assert asked_with_doubt(api, base, doubt)["refused"] is refused
