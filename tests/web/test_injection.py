@@ -1,0 +1,100 @@
+"""150 payloads through six ways into the pages: all are text, streamed and reloaded; nothing runs, nothing is fetched.
+
+Dialogs, scripts and foreign requests are noted by the watch of every test. Here each payload must also be readable as
+it was written, and the page must have no element or attribute that came of one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import pytest
+from playwright.sync_api import expect
+
+from app.catalogue.keys import Role
+from tests.web.browser import EN_DESKTOP, LOOKS
+from tests.web.conftest import Person
+from tests.web.payloads import BATCH, PAYLOADS, alive, batches, missing
+from tests.web.served import Served
+
+pytestmark = pytest.mark.weights
+People = Callable[..., Person]
+LISTED = 100
+
+
+def test_there_are_150() -> None:
+    assert len(set(PAYLOADS)) == 150
+
+
+def test_file_names(people: People, served: Served) -> None:
+    base = served.base("names")
+    served.rows(base, PAYLOADS)
+    person = people(EN_DESKTOP, Role.ADMIN)
+    unread: Sequence[str] = PAYLOADS
+    for offset in range(0, len(PAYLOADS), LISTED):
+        person.open(f"/kb/{base}/documents?offset={offset}")
+        expect(person.by("doc-row").first).to_be_visible()
+        unread = missing(person.page.locator("main").inner_text(), unread)
+        assert alive(person.page) == []
+    assert unread == []
+    for payload in PAYLOADS[:10]:
+        person.by("doc-search").fill(payload)
+        person.by("doc-search").press("Enter")
+        expect(person.by("doc-search")).to_have_value(payload)
+        assert alive(person.page) == []
+
+
+def test_pdf_text_and_metadata(people: People, served: Served, sheets: str) -> None:
+    """The document page with its text and chunks, and its name, which is the first payload."""
+    documents = served.client.get(f"/v1/knowledge-bases/{sheets}/documents")["documents"]
+    assert len(documents) == len(PAYLOADS) // BATCH
+    person = people(EN_DESKTOP, Role.READER)
+    unread: Sequence[str] = PAYLOADS
+    for document in documents:
+        person.open(f"/kb/{sheets}/documents/{document['id']}")
+        expect(person.by("chunk-row").first).to_be_attached()
+        unread = missing(person.page.locator("main").evaluate("main => main.textContent"), unread)
+        assert alive(person.page) == []
+    assert unread == []
+
+
+@pytest.mark.parametrize("part", range(3))
+def test_question_model_output_and_feedback(people: People, served: Served, sheets: str, part: int) -> None:
+    """One conversation: its questions, answers and comments are payloads; then all of it again after a reload."""
+    person = people(LOOKS[part], Role.READER)
+    served.client.post(f"/v1/knowledge-bases/{sheets}/search", {"question": "warm"})
+    person.open(f"/kb/{sheets}/ask")
+    mine = [batch for number, batch in batches(BATCH) if number % 3 == part]
+    for batch in mine:
+        served.model_says(f"Quote: {batch[0]}\nAnswer: " + "\n".join(batch))
+        turn = person.ask("\n".join(batch))
+        expect(turn.get_by_test_id("feedback-up")).to_be_visible()
+        assert missing(turn.inner_text(), batch) == []
+        assert alive(person.page) == []
+        turn.get_by_test_id("feedback-down").click()
+        turn.get_by_test_id("feedback-comment").fill("\n".join(batch))
+        turn.get_by_test_id("feedback-comment").press("Control+Enter")
+        expect(turn.get_by_test_id("feedback-down")).to_have_attribute("aria-pressed", "true")
+    person.page.reload()
+    expect(person.by("turn")).to_have_count(len(mine))
+    for number, batch in enumerate(mine):
+        turn = person.by("turn").nth(number)
+        assert missing(turn.evaluate("turn => turn.textContent"), batch) == []
+    assert alive(person.page) == []
+    person.by("citation").first.click()
+    expect(person.by("viewer-image")).to_be_visible()
+    assert alive(person.page) == []
+
+
+def test_names_of_knowledge_bases_and_evaluations(people: People, served: Served) -> None:
+    names = [payload[:110] for payload in PAYLOADS[::10]]
+    person = people(EN_DESKTOP, Role.ADMIN)
+    for name in names:
+        served.base(name)
+    person.open("/kb")
+    assert missing(person.page.locator("main").inner_text(), names) == []
+    assert alive(person.page) == []
+    person.open("/evaluations")
+    assert alive(person.page) == []
+    person.open("/jobs")
+    assert alive(person.page) == []

@@ -1,0 +1,61 @@
+"""Making, naming, setting and deleting knowledge bases."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.web.conftest import Person
+from tests.web.served import Served
+
+pytestmark = pytest.mark.weights
+
+
+def test_from_the_list_to_a_new_one_and_to_its_end(person: Person, served: Served) -> None:
+    """The list, a new knowledge base, a taken name, another name, and the end, which asks for the name."""
+    name, renamed = f"Pumps {person.look}", f"Valves {person.look}"
+    person.open("/kb")
+    person.by("kb-name").fill(name)
+    person.by("kb-create").click()
+    expect(person.page).to_have_url(re.compile(r"/kb/kb-\w+/documents"))
+    base = person.page.url.split("/")[4]
+    person.watch.expect("status of 409")
+    person.open("/kb")
+    card = person.by("kb-card").filter(has_text=name)
+    expect(card).to_be_visible()
+    person.by("kb-name").fill(name)
+    person.by("kb-create").click()
+    expect(person.page.get_by_text(name, exact=False).and_(person.page.get_by_role("alert"))).to_be_visible()
+    person.open(f"/kb/{base}/settings")
+    person.by("kb-name").fill(renamed)
+    person.by("kb-name").press("Enter")
+    expect(person.by("toast").first).to_be_visible()
+    assert served.client.get(f"/v1/knowledge-bases/{base}")["name"] == renamed
+    person.by("delete").click()
+    person.by("delete-name").fill(name)
+    expect(person.by("delete-confirm")).to_be_disabled()
+    person.by("delete-name").fill(renamed)
+    person.by("delete-confirm").click()
+    expect(person.page).to_have_url(re.compile(r"/kb$"))
+    expect(person.by("kb-card").filter(has_text=renamed)).to_have_count(0)
+
+
+def test_the_threshold_shows_at_once_which_passages_pass(person: Person, manuals: str, served: Served) -> None:
+    person.open(f"/kb/{manuals}/settings")
+    person.by("preview-question").fill(person.talk.question)
+    person.by("preview-question").press("Enter")
+    hits = person.by("preview-hit")
+    expect(hits.first).to_be_visible()
+    before = passing(person)
+    assert before > 0
+    person.by("threshold").fill("0.99")
+    expect(person.page.locator('[data-testid="preview-hit"][data-passed="true"]')).to_have_count(0)
+    person.by("threshold").fill("0")
+    expect(person.page.locator('[data-testid="preview-hit"][data-passed="false"]')).to_have_count(0)
+    assert served.client.get(f"/v1/knowledge-bases/{manuals}")["settings"]["threshold"] is None
+
+
+def passing(person: Person) -> int:
+    return person.page.locator('[data-testid="preview-hit"][data-passed="true"]').count()
