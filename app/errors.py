@@ -8,7 +8,8 @@
     |- Conflict (409)           NameTaken, FingerprintMismatch, KnowledgeBaseFull, RebuildRunning, JobEnded,
     |                           JobCancelled, NothingToRetry, KnowledgeBaseEmpty, EvaluationsFull, EvaluationEnded,
     |                           NothingToResume, EvaluationUnanswered, CalibrationImpossible
-    |- Denied                   KeyMissing (401), KeyInvalid (401), RoleTooLow (403)
+    |- Denied                   KeyMissing (401), KeyInvalid (401), SessionEnded (401), SignInLinkInvalid (401),
+    |                           RoleTooLow (403), CrossSite (403)
     |- DocumentError            Unreadable, EmptyFile, NoText, NeedsOcr, Encrypted, TooManyPages, DocumentTooCostly,
     |                           IngestFailed, RebuildFailed, GaveUp
     |- Unavailable (503)        ModelUnavailable, ModelBusy (429), EmbedderUnavailable, OcrUnavailable, IndexUnavailable, DiskFull (507),
@@ -306,6 +307,26 @@ class DocumentError(ManualqaError):
 
 class EmptyFile(DocumentError):
     """The file {name} is empty (0 bytes). Upload it again from the original."""
+class SessionEnded(Denied):
+    """You are signed out: the session has ended. Sign in again."""
+
+    status = 401
+    zh = "登录已失效，请重新登录。"
+
+
+class SignInLinkInvalid(Denied):
+    """This sign-in link was used already, is older than an hour, or was opened on another machine. Make a new one with `manualqa link`, or sign in with an API key."""
+
+    status = 401
+    zh = "此登录链接已被使用、已超过一小时，或不是在服务器本机打开的。请用 `manualqa link` 生成新链接，或使用 API 密钥登录。"
+
+
+class CrossSite(Denied):
+    """The request came from another site and was refused. Open the page again and repeat it there."""
+
+    zh = "请求来自其他网站，已被拒绝。请重新打开本页面后再操作。"
+
+
 
     zh = "文件 {name} 为空（0 字节）。请用原始文件重新上传。"
 

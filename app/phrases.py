@@ -38,6 +38,8 @@ CHINESE: Final[dict[str, str]] = {
     "{n} documents": "{n} 个文档",
     # Requests.
     "the body could not be read": "无法读取请求体",
+    "the form could not be read": "无法读取表单",
+    "a field of the form has an unknown value": "表单中有无法识别的值",
     "the Content-Length header is not a number": "Content-Length 请求头不是数字",
     "{n} questions are more than the {m} allowed (MQA_MAX_BATCH_QUESTIONS)": "共 {n} 个问题，超过允许的 {m} 个（MQA_MAX_BATCH_QUESTIONS）",
     # The language model and its server.

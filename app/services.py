@@ -22,6 +22,7 @@ from app.catalogue.evaluations import Evaluations
 from app.catalogue.inspection import Inspection
 from app.catalogue.keys import Keys
 from app.catalogue.records import Job, KnowledgeBase
+from app.catalogue.web_sessions import WebSessions
 from app.errors import (
     EmbedderUnavailable,
     IndexUnavailable,
@@ -120,6 +121,7 @@ class Services:
         self.calibrations = Calibrations(sessions)
         self._stores = stores
         self._database = database
+        self.web_sessions = WebSessions(sessions, settings.session_hours)
         self._embedder = parts.embedder
         self._embedders = Embedders(parts.embedder, parts.open_embedder or _no_other_embedder)
         self._model = parts.model

@@ -49,6 +49,13 @@ class Settings(BaseSettings):
         20.0, gt=0, description="How long running requests and jobs may finish after SIGTERM."
     )
 
+    session_hours: float = Field(
+        12.0, gt=0, le=168, description="A browser that is not used for so long is signed out; at most a week."
+    )
+    wrong_key_seconds: float = Field(
+        0.5, ge=0, le=5, description="Wait before a wrong key is refused on the sign-in page, to slow down guessing."
+    )
+
     # Uploads: bounds on what a stranger's file may cost.
     max_upload_mb: int = Field(200, gt=0, description="Largest file; the largest manuals seen are about 150 MB.")
     max_body_kb: int = Field(

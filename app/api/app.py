@@ -13,6 +13,7 @@ from fastapi.responses import JSONResponse
 from app import __version__
 from app.api import (
     calibration,
+    csp_reports,
     documents,
     evaluations,
     health,
@@ -23,11 +24,16 @@ from app.api import (
     problems,
     questions,
 )
+    sign_in_links,
 from app.api.deps import reader
+from app.api.csp_reports import CspReports
 from app.api.limits import BodyLimit
+from app.api.headers import SecurityHeaders
 from app.api.observe import Observe
 from app.api.users_first import UsersFirst
+from app.api.sign_in_links import SignInLinks
 from app.services import Services
+from app.api.web import sessions
 from app.wiring import build_runs
 
 DESCRIPTION = """Answers questions about product manuals from the manuals alone, in Chinese and English, with the page
@@ -65,9 +71,12 @@ def create_app(services: Services) -> FastAPI:
     app.state.services = services
     app.state.evaluations = runs
     problems.install(app)
+    app.state.sign_in_links = SignInLinks()
+    app.state.csp_reports = CspReports()
     app.add_middleware(UsersFirst, courtesy=runs.courtesy)
     app.add_middleware(BodyLimit, limit_kb=services.settings.max_body_kb)
     app.add_middleware(Observe)
+    app.add_middleware(SecurityHeaders)
 
     @app.get("/openapi.json", include_in_schema=False, dependencies=[reader])
     def describe() -> JSONResponse:
@@ -83,3 +92,6 @@ def create_app(services: Services) -> FastAPI:
     app.include_router(keys.router)
     app.include_router(maintenance.router)
     return app
+    app.include_router(sign_in_links.router)
+    app.include_router(csp_reports.router)
+    app.include_router(sessions.router)

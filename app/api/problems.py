@@ -11,6 +11,7 @@ from fastapi.responses import JSONResponse
 from sqlalchemy.exc import OperationalError
 from starlette.exceptions import HTTPException
 
+from app.api.headers import secure
 from app.api.language import request_language
 from app.api.schemas import Problem, Reason
 from app.errors import (
@@ -22,6 +23,7 @@ from app.errors import (
     ManualqaError,
     MethodNotAllowed,
     RouteNotFound,
+    SessionEnded,
     Unavailable,
     errors_by_code,
 )
@@ -65,7 +67,7 @@ def problem(error: ManualqaError, language: Language, errors: list[dict[str, obj
         errors=errors,
     )
     headers: dict[str, str] = {"Content-Language": language}
-    if isinstance(error, KeyMissing | KeyInvalid):
+    if isinstance(error, KeyMissing | KeyInvalid | SessionEnded):
         headers["WWW-Authenticate"] = "Bearer"
     if isinstance(error, Unavailable):
         headers["Retry-After"] = RETRY_AFTER_SECONDS
@@ -127,4 +129,6 @@ def _http(request: Request, error: Exception) -> JSONResponse:
 
 def _last_resort(request: Request, error: Exception) -> JSONResponse:
     log.error("request_crashed", path=request.url.path, exc_info=error)
-    return problem(ManualqaError(), request_language(request))
+    response = problem(ManualqaError(), request_language(request))
+    secure(response.headers)  # it is sent past the middleware
+    return response

@@ -249,3 +249,14 @@ class KeyRow(Table):
     sha256: Mapped[str] = mapped_column(String(64), unique=True)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
     revoked_at: Mapped[datetime | None] = mapped_column(UtcDateTime, default=None)
+
+
+class WebSessionRow(Table):
+    """A browser that is signed in: only the SHA-256 of its cookie is kept. `key_id` may be that of the local user."""
+
+    __tablename__ = "web_sessions"
+
+    sha256: Mapped[str] = mapped_column(String(64), primary_key=True)
+    key_id: Mapped[str] = mapped_column(String(40), index=True)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
+    expires_at: Mapped[datetime] = mapped_column(UtcDateTime)

@@ -95,6 +95,7 @@ def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
             threshold=0.1,
             shutdown_seconds=1.0,
             ocr=False,
+            wrong_key_seconds=0.05,
             evaluation_body_mb=1,
             evaluation_questions=40,
             evaluation_queue=3,
@@ -112,6 +113,17 @@ def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
             while client.get("/readyz").status_code != 200 and time.monotonic() < deadline:
                 time.sleep(0.05)
             yield Api(client, services, model, secret, embedder)
+
+
+@pytest.fixture
+def browser(api: Api) -> TestClient:
+    """A client as a browser on the server's machine: with a jar of cookies, and no key."""
+    return TestClient(
+        api.client.app,
+        headers={"Sec-Fetch-Site": "same-origin"},
+        client=("127.0.0.1", 50000),
+        follow_redirects=False,
+    )
 
 
 @pytest.fixture(scope="session")

@@ -7,7 +7,18 @@ from typing import Any
 import pytest
 from fastapi import FastAPI
 
-from app.api import documents, evaluations, health, jobs, keys, knowledge_bases, questions
+from app.api import (
+    calibration,
+    documents,
+    evaluations,
+    health,
+    jobs,
+    keys,
+    knowledge_bases,
+    maintenance,
+    questions,
+    sign_in_links,
+)
 from app.generate.llm import FixedEndpoint, OpenAICompatibleModel
 from tests.fixtures.pdfs import a_pdf, a_pdf_of_images
 from tests.unit.api.conftest import Api
@@ -18,7 +29,7 @@ ZH = {"Accept-Language": "zh-CN"}
 def described_routes() -> list[tuple[str, str]]:
     """(method, path) of every route of the API; needs no server."""
     app = FastAPI()
-    for module in (health, knowledge_bases, documents, jobs, questions, evaluations, keys):
+    modules = (health, knowledge_bases, documents, jobs, questions, evaluations, calibration, keys)
         app.include_router(module.router)
     return [(method.upper(), path) for path, methods in app.openapi()["paths"].items() for method in methods]
 
