@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
+from playwright.sync_api import Browser, expect
 
 from app.catalogue.keys import Role
 from tests.fixtures.scripted_model import Fault
-from tests.web.browser import EN_DESKTOP, LOOKS, MOST_WAIT_MS, Look, chromium, launched, opened
+from tests.web.browser import EN_DESKTOP, LOOKS, MOST_WAIT_MS, Look, chromium, launched
 from tests.web.payloads import BATCH, a_sheet, batches
-from tests.web.replies import TALKS, Talk
-from tests.web.served import EN_MANUAL, MANUALS, SESSION_COOKIE, ZH_MANUAL, Library, Served, a_scan, serving
-from tests.web.watching import Watch
+from tests.web.person import Person
+from tests.web.replies import TALKS
+from tests.web.served import EN_MANUAL, MANUALS, ZH_MANUAL, Library, Served, a_scan, serving
 
 expect.set_options(timeout=MOST_WAIT_MS)
 _FIGURES = pytest.StashKey[list[str]]()
@@ -31,40 +30,6 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
         terminalreporter.section("figures of the web pages")
         for line in figures:
             terminalreporter.write_line(line)
-
-
-@dataclass(slots=True)
-class Person:
-    """Somebody at a browser: signed in, looking at the pages in one way."""
-
-    page: Page
-    look: Look
-    served: Served
-    watch: Watch
-
-    @property
-    def context(self) -> BrowserContext:
-        return self.page.context
-
-    @property
-    def talk(self) -> Talk:
-        """Questions and answers in this person's language."""
-        return TALKS[self.look.language]
-
-    def open(self, path: str) -> None:
-        self.page.goto(path)
-
-    def by(self, name: str) -> Locator:
-        """The elements with this `data-testid`."""
-        return self.page.get_by_test_id(name)
-
-    def ask(self, question: str) -> Locator:
-        """Types a question and sends it; the turn that it became."""
-        turns = self.by("turn").count()
-        self.by("question").fill(question)
-        self.by("ask").click()
-        expect(self.by("turn")).to_have_count(turns + 1)
-        return self.by("turn").last
 
 
 @pytest.fixture(scope="session")
@@ -140,13 +105,7 @@ def people(browser: Browser, served: Served) -> Iterator[Callable[..., Person]]:
     there: list[Person] = []
 
     def person(look: Look = EN_DESKTOP, role: Role | None = Role.ADMIN, cookie: str | None = None) -> Person:
-        context = opened(browser, look, served.url)
-        watch = Watch(context, served.url)
-        if role is not None and cookie is None:
-            cookie = served.cookie(role)
-        if cookie is not None:
-            context.add_cookies([{"name": SESSION_COOKIE, "value": cookie, "url": served.url}])
-        there.append(Person(context.new_page(), look, served, watch))
+        there.append(Person.at(browser, served, look, cookie if role is None or cookie else served.cookie(role)))
         return there[-1]
 
     yield person

@@ -51,7 +51,8 @@ class Served:
 
     def signed_in(self, secret: str) -> str:
         """The cookie of a new session."""
-        answer = httpx.post(f"{self.url}/sign-in", data={"key": secret}, trust_env=False)
+        headers = {"Origin": self.url}
+        answer = httpx.post(f"{self.url}/sign-in", data={"key": secret}, headers=headers, trust_env=False)
         assert answer.status_code == httpx.codes.SEE_OTHER, answer.text
         return answer.cookies[SESSION_COOKIE]
 

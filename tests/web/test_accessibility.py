@@ -10,7 +10,7 @@ from playwright.sync_api import expect
 
 from app.catalogue.keys import Role
 from tests.web.browser import Look
-from tests.web.conftest import Person
+from tests.web.person import Person
 from tests.web.served import EN_MANUAL, Served
 
 pytestmark = pytest.mark.weights

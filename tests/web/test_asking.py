@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.fixtures.scripted_model import Fault
-from tests.web.conftest import Person
+from tests.web.person import Person
 from tests.web.served import Served
 
 pytestmark = pytest.mark.weights

@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.fixtures.pdfs import a_pdf
-from tests.web.conftest import Person
+from tests.web.person import Person
 from tests.web.served import EN_MANUAL, Served
 
 pytestmark = pytest.mark.weights

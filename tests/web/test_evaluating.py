@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import expect
 
-from tests.web.conftest import Person
+from tests.web.person import Person
 from tests.web.replies import TALKS
 
 pytestmark = pytest.mark.weights
@@ -19,8 +19,8 @@ def a_set(folder: Path) -> Path:
     """A question set of two questions that the model answers and two that no manual answers."""
     lines = []
     for language, talk in TALKS.items():
-        right = {"file": talk.document, "page": talk.page}
-        lines.append({"id": f"{language}-1", "question": talk.question, "relevant": [right]})
+        known: dict[str, object] = {"file": talk.document, "page": talk.page, "answerable": True}
+        lines.append({"id": f"{language}-1", "question": talk.question, **known})
         lines.append({"id": f"{language}-2", "question": talk.off_topic, "answerable": False})
     path = folder / "questions.jsonl"
     path.write_text("\n".join(json.dumps(line, ensure_ascii=False) for line in lines), encoding="utf-8")

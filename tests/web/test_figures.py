@@ -16,7 +16,7 @@ from playwright.sync_api import expect
 from app.catalogue.keys import Role
 from tests.web import measuring
 from tests.web.browser import EN_DESKTOP
-from tests.web.conftest import Person
+from tests.web.person import Person
 from tests.web.served import EN_MANUAL, SESSION_COOKIE, Served
 
 pytestmark = [pytest.mark.weights, pytest.mark.usefixtures("quiet")]
@@ -69,7 +69,8 @@ def test_a_page_image_with_its_boxes_is_there_soon(served: Served, manuals: str,
     cookies = {SESSION_COOKIE: served.cookie(Role.READER)}
     headers = {"Sec-Fetch-Site": "same-origin"}
     with httpx.Client(base_url=served.url, cookies=cookies, headers=headers, trust_env=False) as client:
-        first, again = [], []
+        first: list[float] = []
+        again: list[float] = []
         for page in range(1, document["pages"] + 1):
             for times in (first, again):
                 began = time.perf_counter()

@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.web.browser import EN_DESKTOP, EN_PHONE, ZH_DESKTOP, ZH_PHONE, Look
-from tests.web.conftest import Person
+from tests.web.person import Person
 
 pytestmark = pytest.mark.weights
 People = Callable[..., Person]

@@ -13,8 +13,8 @@ from playwright.sync_api import expect
 
 from app.catalogue.keys import Role
 from tests.web.browser import EN_DESKTOP, LOOKS
-from tests.web.conftest import Person
 from tests.web.payloads import BATCH, PAYLOADS, alive, batches, missing
+from tests.web.person import Person
 from tests.web.served import Served
 
 pytestmark = pytest.mark.weights

@@ -7,7 +7,7 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-from tests.web.conftest import Person
+from tests.web.person import Person
 from tests.web.served import Served
 
 pytestmark = pytest.mark.weights

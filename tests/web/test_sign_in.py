@@ -11,7 +11,7 @@ from playwright.sync_api import expect
 
 from app.catalogue.keys import Role
 from tests.web.browser import EN_DESKTOP, EN_PHONE, LOOKS, ZH_PHONE, Look
-from tests.web.conftest import Person
+from tests.web.person import Person
 from tests.web.served import SESSION_COOKIE, Served
 
 pytestmark = pytest.mark.weights

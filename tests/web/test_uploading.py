@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Locator, expect
 
 from tests.fixtures.pdfs import a_pdf, a_pdf_encrypted_with_aes
-from tests.web.conftest import Person
+from tests.web.person import Person
 from tests.web.served import Served
 
 pytestmark = pytest.mark.weights

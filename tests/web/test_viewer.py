@@ -9,7 +9,7 @@ from playwright.sync_api import Locator, expect
 
 from app.catalogue.keys import Role
 from tests.web.browser import EN_DESKTOP, ZH_PHONE, Look
-from tests.web.conftest import Person
+from tests.web.person import Person
 
 pytestmark = pytest.mark.weights
 People = Callable[..., Person]
