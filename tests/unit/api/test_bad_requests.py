@@ -16,6 +16,7 @@ from app.api import (
     keys,
     knowledge_bases,
     maintenance,
+    page_images,
     questions,
     sign_in_links,
 )
@@ -30,6 +31,7 @@ def described_routes() -> list[tuple[str, str]]:
     """(method, path) of every route of the API; needs no server."""
     app = FastAPI()
     modules = (health, knowledge_bases, documents, jobs, questions, evaluations, calibration, keys)
+    for module in (*modules, maintenance, page_images, sign_in_links):
         app.include_router(module.router)
     return [(method.upper(), path) for path, methods in app.openapi()["paths"].items() for method in methods]
 
@@ -54,7 +56,7 @@ def test_nothing_but_health_is_open(api: Api, headers: dict[str, str], code: str
     routes = [(method, path) for method, path in described_routes() if path not in ("/healthz", "/readyz")]
     assert len(routes) > 15
     for method, path in routes:
-        address = path.replace("{knowledge_base_id}", "kb-1").replace("{document_id}", "doc-1")
+        address = path.replace("{knowledge_base_id}", "kb-1").replace("{document_id}", "doc-1").replace("{page}", "1")
         sent = {"Authorization": "", **headers}
         response = api.client.request(method, address, headers=sent, params={"name": "x.pdf"})
         problem(response, 401, code)
