@@ -46,6 +46,7 @@ def browser() -> Iterator[Browser]:
 def served(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:  # noqa: ARG001 - or none
     with serving(tmp_path_factory.mktemp("web") / "data") as running:
         yield running
+        assert "csp_report" not in (running.folder / "logs" / "server.log").read_text(encoding="utf-8")
 
 
 @pytest.fixture(scope="session")

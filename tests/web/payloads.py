@@ -19,9 +19,10 @@ _FOREIGN = (
     "iframe, frame, object, embed, applet, base, meta[http-equiv], math, marquee, style, "
     "script:not([src]):not([type='application/json'])"
 )
-_ALIVE = """(foreign) => {
+_ALIVE = """([foreign, html]) => {
+  const root = html === null ? document : new DOMParser().parseFromString(html, "text/html");
   const found = [];
-  for (const element of document.querySelectorAll("*")) {
+  for (const element of root.querySelectorAll("*")) {
     if (element.matches(foreign)) found.push(element.outerHTML);
     for (const { name, value } of element.attributes) {
       if (name.startsWith("on") || name === "style" && /evil|fixed/.test(value)) found.push(`${name}=${value}`);
@@ -39,9 +40,12 @@ def batches(size: int) -> Iterator[tuple[int, Sequence[str]]]:
         yield start // size + 1, PAYLOADS[start : start + size]
 
 
-def alive(page: Page) -> list[str]:
-    """Elements and attributes that no page of ours has: what became of a payload that was taken as markup."""
-    found: list[str] = page.evaluate(_ALIVE, _FOREIGN)
+def alive(page: Page, html: str | None = None) -> list[str]:
+    """Elements and attributes that no page of ours has: what became of a payload that was taken as markup.
+
+    They are those of the page, or of this HTML, which is only parsed.
+    """
+    found: list[str] = page.evaluate(_ALIVE, [_FOREIGN, html])
     return found
 
 

@@ -27,7 +27,7 @@ def test_from_the_list_to_a_new_one_and_to_its_end(person: Person, served: Serve
     expect(card).to_be_visible()
     person.by("kb-name").fill(name)
     person.by("kb-create").click()
-    expect(person.page.get_by_text(name, exact=False).and_(person.page.get_by_role("alert"))).to_be_visible()
+    expect(person.by("toast").last).to_contain_text(name)
     person.open(f"/kb/{base}/settings")
     person.by("kb-name").fill(renamed)
     person.by("kb-name").press("Enter")
