@@ -38,7 +38,7 @@ def render(
             can_edit=role is not None and role.covers(Role.EDITOR),
             can_administer=role is not None and role.covers(Role.ADMIN),
             path=request.url.path,
-            here=_here(request),
+            here=here(request),
             in_browser=words.in_browser(),
             **values,
         )
@@ -52,7 +52,7 @@ def theme_of(request: Request) -> Theme:
     return cast(Theme, chosen) if chosen in get_args(Theme) else "auto"
 
 
-def _here(request: Request) -> str:
+def here(request: Request) -> str:
     """The address of this page on this server, to come back to."""
     query = request.url.query
     return f"{request.url.path}?{query}" if query else request.url.path

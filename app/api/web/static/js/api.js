@@ -14,6 +14,11 @@ export function signInAddress() {
   return `/sign-in?next=${encodeURIComponent(location.pathname + location.search)}`;
 }
 
+/** Where a document is in the API. */
+export function documentAddress(base, id) {
+  return `/v1/knowledge-bases/${encodeURIComponent(base)}/documents/${encodeURIComponent(id)}`;
+}
+
 /** The response of a call; raises Fault. `options.json` is sent as a JSON body. */
 export async function call(method, address, options = {}) {
   const { json, signal, headers = {}, body } = options;
@@ -59,11 +64,11 @@ async function faultOf(response) {
   }
 }
 
-/** Tells the reader of a fault; leaving a page or pressing stop is none. */
+/** Tells the reader of a fault; pressing stop is none, and where the session has ended one is led to sign in. */
 export function tell(error) {
   if (error.name === "AbortError") return;
   if (error.status === 401) {
-    toast(say("signed_out"), { label: say("sign_in"), href: signInAddress() });
+    location.assign(signInAddress());
   } else if (error instanceof Fault) {
     toast(error.message);
   } else {

@@ -87,3 +87,15 @@ export function size(bytes) {
   if (bytes < 1e6) return `${Math.round(bytes / 1000)} kB`;
   return `${(bytes / 1e6).toFixed(1)} MB`;
 }
+
+/** An element over a page, at fractions of its width and height. */
+export function boxAt([left, top, right, bottom], name) {
+  const box = document.createElement("div");
+  box.className = name;
+  box.dataset.testid = name;
+  box.style.left = `${left * 100}%`;
+  box.style.top = `${top * 100}%`;
+  box.style.width = `${(right - left) * 100}%`;
+  box.style.height = `${(bottom - top) * 100}%`;
+  return box;
+}
