@@ -12,7 +12,6 @@ from app.api.web.rendering import render
 from app.api.web.routing import EditorDep, KeyDep, PageRoute
 from app.catalogue.jobs import OPEN, JobFilter
 from app.catalogue.records import KnowledgeBase
-from app.retrieve.threshold import default_tuning
 from app.services import Services
 from app.types import JobKind
 
@@ -84,5 +83,4 @@ def show_settings(knowledge_base_id: str, request: Request, services: ServicesDe
         calibration=services.calibration_state(base),
         rebuild=rebuilds[0] if rebuilds else None,
         model=services.model.name,
-        embedders=sorted({base.fingerprint.embedder.split("@")[0]}),
     )

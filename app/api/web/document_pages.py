@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Final, get_args
 
 from fastapi import APIRouter, Query, Request, Response
 
@@ -11,6 +11,7 @@ from app.api.problems import reason
 from app.api.web.listing import Listing, Paging
 from app.api.web.rendering import render
 from app.api.web.routing import KeyDep, PageRoute
+from app.catalogue.documents import DocumentSort
 from app.catalogue.jobs import OPEN, JobFilter
 from app.catalogue.records import Document
 from app.errors import RouteNotFound
@@ -20,7 +21,7 @@ from app.types import DocumentState, Language
 router = APIRouter(prefix="/kb/{knowledge_base_id}/documents", route_class=PageRoute, include_in_schema=False)
 
 PER_PAGE = 50
-SORTS = ("-created", "created", "name", "-name", "pages", "-pages", "state")
+SORTS: Final = get_args(DocumentSort)
 STATES = [state for state in DocumentState if state is not DocumentState.DELETING]
 MOST_JOBS = 500
 MOST_CHUNKS = 500
@@ -28,7 +29,7 @@ MOST_CHUNKS = 500
 
 
 @router.get("")
-def list_documents(  # noqa: PLR0913 - what a list can be asked for
+def list_documents(
     knowledge_base_id: str,
     request: Request,
     services: ServicesDep,
@@ -42,10 +43,10 @@ def list_documents(  # noqa: PLR0913 - what a list can be asked for
     """The documents of a knowledge base, a page at a time, and the place to drop new ones."""
     base = services.bases.get(knowledge_base_id)
     wanted = DocumentState(state) if state in STATES else None
-    order = sort if sort in SORTS else SORTS[0]
-    total = base.documents
+    order = next((one for one in SORTS if one == sort), SORTS[0])
+    total = services.documents.count(base.id, wanted, q)
     paging = Paging(total, PER_PAGE, page)
-    found = services.documents.all(base.id, PER_PAGE, paging.offset, wanted)
+    found = services.documents.all(base.id, PER_PAGE, paging.offset, wanted, q, order)
     jobs = services.jobs.all(JobFilter(base.id, states=OPEN), MOST_JOBS, 0)
     return render(
         request,
@@ -64,7 +65,7 @@ def list_documents(  # noqa: PLR0913 - what a list can be asked for
 
 
 @router.get("/{document_id}")
-def show_document(  # noqa: PLR0913 - the page of a document has its own number
+def show_document(
     knowledge_base_id: str,
     document_id: str,
     request: Request,

@@ -107,7 +107,7 @@ def turn_view(turn: TurnOut) -> TurnView:
         verdict=None if turn.feedback is None else turn.feedback.verdict,
         comment=None if turn.feedback is None else turn.feedback.comment,
         blocks=[] if answer is None or answer.refused else _blocks(answer, numbered),
-        cited=list(numbered.values()),
+        cited=list(dict.fromkeys(numbered.values())),
         others=[passage for passage in map(passage_of, hits) if (passage.document_id, passage.page) not in cited_pages],
         nearest=_nearest(sources),
     )
@@ -132,20 +132,28 @@ def _key(citation: CitationOut) -> tuple[str, int, str]:
 
 
 def _numbered(citations: Sequence[CitationOut]) -> dict[tuple[str, int, str], Proof]:
+    """Each quote with its proof; one that is a part of another on the same page is proved by that one."""
     found: dict[tuple[str, int, str], Proof] = {}
+    proofs: dict[tuple[str, int, str], Proof] = {}
     for citation in citations:
-        if _key(citation) not in found:
-            number = len(found) + 1
-            found[_key(citation)] = Proof(
-                citation.document_id,
-                citation.document_name,
-                citation.page,
-                citation.page,
-                citation.quote,
-                number,
-                citation.chunk_id,
+        whole = max((other for other in citations if _holds(other, citation)), key=lambda other: len(other.quote))
+        if _key(whole) not in proofs:
+            proofs[_key(whole)] = Proof(
+                whole.document_id,
+                whole.document_name,
+                whole.page,
+                whole.page,
+                whole.quote,
+                len(proofs) + 1,
+                whole.chunk_id,
             )
+        found[_key(citation)] = proofs[_key(whole)]
     return found
+
+
+def _holds(whole: CitationOut, part: CitationOut) -> bool:
+    same_page = (whole.document_id, whole.page) == (part.document_id, part.page)
+    return same_page and "".join(part.quote.split()) in "".join(whole.quote.split())
 
 
 def _blocks(answer: AnswerOut, numbered: dict[tuple[str, int, str], Proof]) -> list[Block]:

@@ -45,6 +45,7 @@ async function ask(text) {
   asking = new AbortController();
   busy(true);
   question.value = "";
+  question.placeholder = question.dataset.follow;
   document.getElementById("welcome")?.remove();
   const live = new Live(text);
   turns.append(live.element);

@@ -1,5 +1,5 @@
 // The list of knowledge bases: making a new one.
-import { call, tell } from "./api.js";
+import { call, Fault, tell } from "./api.js";
 import { one } from "./dom.js";
 
 const form = document.getElementById("create");
@@ -15,6 +15,9 @@ form?.addEventListener("submit", async (event) => {
     button.disabled = false;
     name.setAttribute("aria-invalid", "true");
     name.focus();
-    tell(error);
+    if (!(error instanceof Fault) || error.status === 401) return tell(error);
+    const fault = document.getElementById("create-fault");
+    fault.textContent = error.message;
+    fault.hidden = false;
   }
 });
