@@ -44,7 +44,7 @@ _BY_STATE = case(
 _ORDERS: dict[DocumentSort, tuple[ColumnElement[Any], ...]] = {
     "-created": (),
     "created": (DocumentRow.created_at.asc(),),
-    "name": (func.lower(DocumentRow.name), DocumentRow.name),
+    "name": (func.lower(DocumentRow.name).asc(), DocumentRow.name.asc()),
     "-name": (func.lower(DocumentRow.name).desc(), DocumentRow.name.desc()),
     "pages": (DocumentRow.pages.asc().nulls_last(),),
     "-pages": (DocumentRow.pages.desc().nulls_last(),),
