@@ -49,36 +49,26 @@ export function moments(within) {
   }
 }
 
-/** Says something in passing; an action may stand beside it as {label, href}. */
-export function toast(text, action = null) {
+const TOAST_MS = 7000;
+const MOST_TOASTS = 3;
+
+/** Says something in passing. */
+export function toast(text) {
   const place = document.getElementById("toasts");
   const box = document.createElement("div");
   box.className = "toast";
   box.dataset.testid = "toast";
   const said = document.createElement("span");
   said.textContent = text;
-  box.append(said);
-  if (action) {
-    const link = document.createElement("a");
-    link.href = action.href;
-    link.textContent = action.label;
-    link.className = "toast-action";
-    box.append(link);
-  }
   const close = document.createElement("button");
   close.type = "button";
   close.textContent = "×";
   close.ariaLabel = say("close");
   close.addEventListener("click", () => box.remove());
-  box.append(close);
-  while (place.children.length > 2) place.firstElementChild.remove();
+  box.append(said, close);
+  while (place.children.length >= MOST_TOASTS) place.firstElementChild.remove();
   place.append(box);
-  if (!action) setTimeout(() => box.remove(), 7000);
-}
-
-/** The body of a page of ours, parsed but never run. */
-export function parsed(html) {
-  return new DOMParser().parseFromString(html, "text/html");
+  setTimeout(() => box.remove(), TOAST_MS);
 }
 
 /** Bytes for people. */
