@@ -11,6 +11,7 @@ from playwright.sync_api import expect
 
 from tests.web.person import Person
 from tests.web.replies import TALKS
+from tests.web.served import Served
 
 pytestmark = pytest.mark.weights
 
@@ -63,7 +64,17 @@ def test_a_bad_question_set_is_refused_with_its_line(person: Person, manuals: st
     expect(person.page.get_by_role("alert")).to_contain_text("2")
 
 
-def test_jobs_are_listed_with_their_states(person: Person, manuals: str) -> None:  # noqa: ARG001 - has jobs
+def test_jobs_are_listed_with_their_states(person: Person, served: Served) -> None:
+    """One that is done, and one that has failed with its reason."""
+    base = served.base(f"jobs {person.look}")
+    good, bad = f"good {person.look}.md", f"bad {person.look}.pdf"
+    served.ended([served.upload(base, good, b"# Pump\n\nThe pump P-1 needs 3 bar.\n")])
+    served.upload(base, bad, b"%PDF-1.4\n" + bytes(300))
     person.open("/jobs")
-    expect(person.by("job-row").first).to_be_visible()
-    expect(person.by("job-row").filter(has_text="kestrim-pavo-en.pdf").first).to_have_attribute("data-state", "done")
+    row = person.by("job-row")
+    expect(row.filter(has_text=good)).to_have_attribute("data-state", "done")
+    expect(row.filter(has_text=bad)).to_have_attribute("data-state", "failed")
+    expect(row.filter(has_text=bad)).to_contain_text(person.look.of(en="damaged", zh="损坏"))
+    person.by("job-filter").select_option("failed")
+    expect(row.filter(has_text=good)).to_have_count(0)
+    expect(row.filter(has_text=bad)).to_be_visible()

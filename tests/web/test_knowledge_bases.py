@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Locator, expect
 
 from tests.web.person import Person
 from tests.web.served import Served
@@ -46,16 +46,35 @@ def test_the_threshold_shows_at_once_which_passages_pass(person: Person, manuals
     person.open(f"/kb/{manuals}/settings")
     person.by("preview-question").fill(person.talk.question)
     person.by("preview-question").press("Enter")
-    hits = person.by("preview-hit")
-    expect(hits.first).to_be_visible()
-    before = passing(person)
-    assert before > 0
+    expect(hits(person, passed=True).first).to_be_visible()
     person.by("threshold").fill("0.99")
-    expect(person.page.locator('[data-testid="preview-hit"][data-passed="true"]')).to_have_count(0)
+    expect(hits(person, passed=True)).to_have_count(0)
     person.by("threshold").fill("0")
-    expect(person.page.locator('[data-testid="preview-hit"][data-passed="false"]')).to_have_count(0)
-    assert served.client.get(f"/v1/knowledge-bases/{manuals}")["settings"]["threshold"] is None
+    expect(hits(person, passed=False)).to_have_count(0)
+    assert threshold(served, manuals) is None
+    person.by("save-threshold").click()
+    expect(person.by("threshold-default")).to_be_enabled()
+    assert threshold(served, manuals) == 0
+    person.by("threshold-default").click()
+    expect(person.by("threshold-default")).to_be_disabled()
+    assert threshold(served, manuals) is None
 
 
-def passing(person: Person) -> int:
-    return person.page.locator('[data-testid="preview-hit"][data-passed="true"]').count()
+def test_other_sizes_of_chunks_build_the_index_anew(person: Person, served: Served) -> None:
+    base = served.base(f"rebuilt {person.look}")
+    served.ended([served.upload(base, "pump.md", b"# Pump\n\nThe pump P-1 needs 3 bar.\n")])
+    person.open(f"/kb/{base}/settings")
+    person.by("chunk-size").fill("500")
+    person.by("rebuild").click()
+    expect(person.by("rebuild")).to_be_disabled()
+    expect(person.by("rebuild")).to_be_enabled()
+    assert served.client.get(f"/v1/knowledge-bases/{base}")["fingerprint"]["chunk_size"] == 500
+
+
+def hits(person: Person, *, passed: bool) -> Locator:
+    return person.page.locator(f'[data-testid="preview-hit"][data-passed="{str(passed).lower()}"]')
+
+
+def threshold(served: Served, base: str) -> float | None:
+    found: float | None = served.client.get(f"/v1/knowledge-bases/{base}")["settings"]["threshold"]
+    return found

@@ -68,10 +68,11 @@ def test_a_session_that_ended_leads_back_to_where_one_was(
     expect(person.page).to_have_url(re.compile(r"/sign-in"))
     sign_in(person, served.key(Role.READER)[1])
     expect(person.page).to_have_url(re.compile(rf"/kb/{manuals}/ask"))
+    expect(person.by("question")).to_have_value(person.talk.question)
 
 
 def test_a_one_time_link_works_once(people: People, served: Served) -> None:
-    link = served.client.post("/v1/sign-in-links", {})["url"]
+    link = served.client.post("/v1/sign-in-links", {})["path"]
     first = people(EN_DESKTOP, role=None)
     first.open(link)
     expect(first.by("kb-create")).to_be_visible()
