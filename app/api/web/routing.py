@@ -42,10 +42,15 @@ class PageRoute(APIRoute):
 
 def problem_page(request: Request, error: ManualqaError) -> Response:
     """The page that says what went wrong."""
-    language = request_language(request)
     key = getattr(request.state, "key", None)
-    message = None if isinstance(error, RouteNotFound) else error.message(language)
-    return render(request, "problem.html", key=key, status=error.status, message=message, error_status=error.status)
+    return render(
+        request,
+        "problem.html",
+        key=key,
+        status=error.status,
+        message=error.message(request_language(request)),
+        error_status=error.status,
+    )
 
 
 def _signed_in(request: Request, key: Annotated[Key, Depends(get_key)]) -> Key:

@@ -15,7 +15,7 @@ EN, ZH = catalogue("en"), catalogue("zh")
 PLURALS = (".one", ".other")
 _CHINESE = re.compile("[\u4e00-\u9fff]")
 _LETTERS = re.compile("[A-Za-z]{2,}")
-SAME_IN_BOTH = {"language.other", "settings.language_zh", "settings.language_en", "language.switch"}
+SAME_IN_BOTH = {"language.name", "settings.language_zh", "settings.language_en", "language.switch"}
 """They name a language in itself."""
 
 

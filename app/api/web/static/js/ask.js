@@ -69,10 +69,13 @@ async function ask(text) {
 }
 
 async function brokenOff(live, error, text) {
-  if (error.name === "AbortError") live.tell(say("stopping"));
-  else if (error.code === "offline" && live.id) live.tell(say("lost"));
-  else if (!(error instanceof Fault)) console.error(error);
-  if (live.id && (error.name === "AbortError" || error.code === "offline")) {
+  if (error.name === "AbortError" && !live.id) {
+    live.element.remove();
+    question.value ||= text;
+    return;
+  }
+  if (error.name === "AbortError") {
+    live.tell(say("stopping"));
     try {
       await settle(live);
       return;
@@ -80,17 +83,18 @@ async function brokenOff(live, error, text) {
       error = again;
     }
   }
-  if (!live.id && error.name === "AbortError") {
-    live.element.remove();
-    question.value ||= text;
-    return;
-  }
   if (error.status === 401) {
     sessionStorage.setItem(DRAFT, text);
     tell(error);
     return;
   }
-  live.fail(error instanceof Fault ? (error.code === "offline" ? say("gone") : error.message) : say("failed"));
+  if (error.code === "offline" && live.id) {
+    live.fail(say("gone"));
+    settle(live).catch(() => {}); // what the server has kept of it, once it can be reached
+    return;
+  }
+  if (!(error instanceof Fault)) console.error(error);
+  live.fail(error instanceof Fault ? error.message : say("failed"));
 }
 
 /** Makes the conversation, and gives the page its address. */

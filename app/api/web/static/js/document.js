@@ -26,10 +26,10 @@ async function load() {
   note.textContent = say("page_loading");
   note.hidden = false;
   try {
-    const [found, chunks] = await Promise.all([get(`${address}/pages/${number}`), get(`${address}/pages/${number}/chunks`)]);
+    const found = await get(`${address}/pages/${number}`);
     if (mine !== turn) return;
     listed(found);
-    if (found.kind === "image") await drawn(mine, found, chunks.chunks);
+    if (found.kind === "image") await drawn(mine, found);
     else written(found);
   } catch (error) {
     if (mine !== turn) return;
@@ -39,13 +39,15 @@ async function load() {
   }
 }
 
-async function drawn(mine, found, chunks) {
+async function drawn(mine, found) {
+  const places = get(`${address}/pages/${number}/chunks`);
   image.alt = say("page_image", { n: number, name });
   sheet.style.aspectRatio = `${found.width} / ${found.height}`;
   image.src = `${address}/pages/${number}/image?width=${devicePixelRatio > 1.3 || innerWidth > 1500 ? 1600 : 1200}&v=${id}`;
   try {
     await image.decode();
   } catch {
+    places.catch(() => {});
     if (mine === turn) note.textContent = say("page_failed");
     return;
   }
@@ -53,7 +55,9 @@ async function drawn(mine, found, chunks) {
   note.hidden = true;
   text.hidden = true;
   sheet.hidden = false;
-  boxes.replaceChildren(...chunks.flatMap(boxesOf));
+  boxes.replaceChildren();
+  const { chunks } = await places;
+  if (mine === turn) boxes.replaceChildren(...chunks.flatMap(boxesOf));
 }
 
 /** The boxes of one chunk: one around its lines, or one a line where they do not stand together. */
@@ -75,19 +79,26 @@ function boxesOf(chunk) {
 
 const GAP = 0.03; // of the page's height: lines nearer than that are one block
 
-/** Lines of text that stand below each other, joined to blocks. */
-export function blocks(lines) {
+/** Lines of text that stand beside or below each other, joined to blocks; a new column begins a new block. */
+function blocks(lines) {
   const found = [];
-  for (const [left, top, right, bottom] of lines) {
+  let row = null; // the line before
+  for (const line of lines) {
+    const [left, top, right, bottom] = line;
     const last = found.at(-1);
-    const near = last && top >= last[1] && top - last[3] < GAP && left < last[2] && right > last[0];
-    if (near) {
-      last[0] = Math.min(last[0], left);
-      last[2] = Math.max(last[2], right);
-      last[3] = Math.max(last[3], bottom);
+    const beside = row && top < row[3] && bottom > row[1];
+    const below = row && top >= row[1] && top - last[3] < GAP;
+    if (beside || below) {
+      found[found.length - 1] = [
+        Math.min(last[0], left),
+        Math.min(last[1], top),
+        Math.max(last[2], right),
+        Math.max(last[3], bottom),
+      ];
     } else {
-      found.push([left, top, right, bottom]);
+      found.push([...line]);
     }
+    row = line;
   }
   return found;
 }

@@ -1,6 +1,6 @@
 // The page of documents: dropping files on it, and the list, which is live.
 import { call, get, page, tell, watch } from "./api.js";
-import { all, fill, moments, one, say, toast } from "./dom.js";
+import { fill, moments, one, say, toast } from "./dom.js";
 import { askToDelete } from "./deleting.js";
 import { line, share, show } from "./progress.js";
 import { dropped, named, Uploads } from "./uploads.js";
@@ -115,7 +115,6 @@ function progress(job) {
   fill(row, "state", say(`state.${state}`));
   box.hidden = false;
   show(one("progress", box), share(job));
-  one("progress", box).ariaLabel = line(job);
   fill(row, "progress", line(job));
   return true;
 }
@@ -170,4 +169,3 @@ if (editing) {
   });
   uploads.start().catch(tell);
 }
-for (const progressBar of all("progress:not([value])", list)) progressBar.ariaLabel = say("state.processing");

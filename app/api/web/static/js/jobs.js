@@ -1,6 +1,6 @@
 // The list of jobs, live.
 import { call, page, tell, watch } from "./api.js";
-import { all, fill, moments, one, say } from "./dom.js";
+import { fill, moments, one, say } from "./dom.js";
 import { line, share, show } from "./progress.js";
 
 const list = document.getElementById("job-list");
@@ -61,4 +61,3 @@ list.addEventListener("click", async (event) => {
   }
 });
 document.getElementById("filters").addEventListener("change", (event) => event.currentTarget.requestSubmit());
-for (const bar of all("progress", list)) bar.ariaLabel = say("state.running");

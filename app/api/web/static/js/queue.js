@@ -27,13 +27,17 @@ export class Queue {
     this.#base = base;
   }
 
-  /** Opens it; the entries that are there, in order. */
+  /** Opens it. */
+  async open() {
+    this.#database = await opened().catch(() => null);
+  }
+
+  /** The entries that are there, in order. */
   async entries() {
+    if (!this.#database) return [];
     try {
-      this.#database = await opened();
       return await done(this.#store("readonly").index("base").getAll(this.#base));
     } catch {
-      this.#database = null;
       return [];
     }
   }
@@ -71,13 +75,11 @@ export class Queue {
   }
 }
 
-/** Runs `work` where no other tab of this browser goes on with the same queue; it keeps the right until it closes. */
+/** Runs `work` once no other tab of this browser goes on with the same queue; this one keeps the right until it closes. */
 export async function alone(base, work) {
-  if (!navigator.locks) return work();
-  return new Promise((resolve) => {
-    navigator.locks.request(`manualqa-uploads-${base}`, { ifAvailable: true }, (lock) => {
-      resolve(lock ? work() : undefined);
-      return lock ? new Promise(() => {}) : undefined;
-    });
+  if (!navigator.locks) return work(); // without https; two tabs may then send the same file, which is one document
+  return navigator.locks.request(`manualqa-uploads-${base}`, async () => {
+    await work();
+    return new Promise(() => {});
   });
 }

@@ -5,7 +5,7 @@ import { line, share, show } from "./progress.js";
 
 const place = document.getElementById("settings");
 const address = `/v1/knowledge-bases/${encodeURIComponent(place.dataset.base)}`;
-const MOST_HITS = 20;
+const MOST_HITS = 12;
 
 /** Runs a change with the form's button held; a fault is said in the form. */
 async function saving(form, work) {

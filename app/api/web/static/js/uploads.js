@@ -18,6 +18,7 @@ export class Uploads {
   #queue;
   #entries = new Map(); // id -> {entry, row, request}
   #changed;
+  #opened = null;
   #held = false; // nothing is sent while the session has ended
 
   constructor(place, changed) {
@@ -31,9 +32,11 @@ export class Uploads {
 
   /** Goes on with what an earlier visit left. */
   async start() {
-    const kept = await this.#queue.entries();
+    this.#opened = this.#queue.open();
+    await this.#opened;
     await alone(this.#base, async () => {
-      for (const entry of kept) {
+      for (const entry of await this.#queue.entries()) {
+        if (this.#entries.has(entry.id)) continue;
         if (entry.state === "ready" || entry.state === "duplicate") this.#queue.remove(entry);
         else this.#show(entry.state === "sending" ? { ...entry, state: "waiting" } : entry);
       }
@@ -44,6 +47,7 @@ export class Uploads {
 
   /** Takes new files: [File, path] pairs. */
   async add(files) {
+    await this.#opened;
     for (const [file, path] of files) {
       const entry = { name: path, size: file.size, file, state: "waiting", note: "", job: null, document: null };
       const fault = this.#faultOf(file);

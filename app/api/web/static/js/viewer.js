@@ -210,8 +210,8 @@ if (dialog) {
     turn++;
     image.removeAttribute("src");
   });
-  dialog.addEventListener("keydown", (event) => {
-    if (event.ctrlKey || event.metaKey || event.altKey) return;
+  document.addEventListener("keydown", (event) => {
+    if (!dialog.open || event.ctrlKey || event.metaKey || event.altKey) return;
     const doing = { ArrowLeft: "previous", PageUp: "previous", ArrowRight: "next", PageDown: "next", "+": "in", "=": "in", "-": "out" }[event.key];
     if (!doing || (zoom > 0 && event.key.startsWith("Arrow"))) return;
     event.preventDefault();
