@@ -24,8 +24,8 @@ TURNS = 3
 """Earlier turns that the model sees; what a question refers to is rarely further away."""
 
 _MOST_TOKENS = 120
-_LONGEST_ANSWER = 300
-"""Characters of an earlier answer in the prompt; each token of it costs time before the search can begin."""
+_LONGEST_ANSWER = 200
+"""Characters of the last answer in the prompt, the only one there: each token costs time before the search begins."""
 _LONGEST = 3
 """A question that stands alone has at most that many times the characters of what was asked (and 120 more)."""
 _SHORT: dict[Language, int] = {"en": 5, "zh": 10}
@@ -165,11 +165,9 @@ def _messages(question: str, earlier: Sequence[EarlierTurn]) -> list[Message]:
 def _told(earlier: Sequence[EarlierTurn], question: str, language: Language) -> str:
     """The conversation as the model reads it, one line for each thing said."""
     asked, answered, last = _LABELS[language]
-    lines = []
-    for turn in earlier:
-        lines.append(asked + _data(turn.question))
-        if turn.answer:
-            lines.append(answered + _data(turn.answer[:_LONGEST_ANSWER]))
+    lines = [asked + _data(turn.question) for turn in earlier]
+    if earlier[-1].answer:
+        lines.append(answered + _data(earlier[-1].answer[:_LONGEST_ANSWER]))
     return "\n".join([*lines, last + _data(question)])
 
 
