@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 
 import structlog
-from fastapi import FastAPI, Request
+from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from sqlalchemy.exc import OperationalError
@@ -14,6 +14,7 @@ from starlette.exceptions import HTTPException
 from app.api.headers import secure
 from app.api.language import request_language
 from app.api.schemas import Problem, Reason
+from app.api.web.routing import problem_page
 from app.errors import (
     DiskFull,
     InvalidInput,
@@ -117,14 +118,21 @@ def _invalid(request: Request, error: Exception) -> JSONResponse:
     return problem(kind(reason=faults(wrong[:3], language)), language, fields)
 
 
-def _http(request: Request, error: Exception) -> JSONResponse:
+def _http(request: Request, error: Exception) -> Response:
     status = error.status_code if isinstance(error, HTTPException) else 500
+    if status == RouteNotFound.status and _is_for_a_person(request):
+        return problem_page(request, RouteNotFound())
     known: dict[int, ManualqaError] = {
         404: RouteNotFound(),
         405: MethodNotAllowed(method=request.method),
         400: InvalidRequest(reason="the body could not be read"),
     }
     return problem(known.get(status, ManualqaError(repr(error))), request_language(request))
+
+
+def _is_for_a_person(request: Request) -> bool:
+    """A browser that goes to an address; programs ask for JSON, or for anything."""
+    return "text/html" in request.headers.get("accept", "") and not request.url.path.startswith("/v1/")
 
 
 def _last_resort(request: Request, error: Exception) -> JSONResponse:

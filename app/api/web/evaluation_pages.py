@@ -167,7 +167,7 @@ def _figures(runs: Runs, found: Evaluation, language: Language) -> tuple[list[Ti
 
     wanted = SEARCH if summary.run.settings.mode == "retrieval" else ANSWERS
     tiles = [tile(metric, summary.figures[metric]) for metric in wanted if metric in summary.figures]
-    verdicts = [
+    verdicts: list[tuple[str, str, int]] = [
         (verdict, verdict_name(verdict, language), count) for verdict, count in summary.verdicts.items() if count
     ]
     return tiles, verdicts

@@ -146,6 +146,12 @@ def test_what_is_not_there_is_said_on_a_page(api: Api, path: str) -> None:
     assert "这里没有内容" in page(api, path, 404, **ZH)
 
 
+def test_an_address_that_nobody_has_is_a_page_for_people_and_a_problem_for_programs(api: Api) -> None:
+    assert "There is nothing here" in page(api, "/nothing", 404, **NOBODY, Accept="text/html,*/*;q=0.8")
+    for path, accept in (("/nothing", "*/*"), ("/v1/nothing", "text/html")):
+        assert api.client.get(path, headers={"Accept": accept}).json()["code"] == "route_not_found"
+
+
 def test_pages_of_one_knowledge_base_show_nothing_of_another(api: Api, evil: tuple[str, str], kettle: str) -> None:
     page(api, f"/kb/{kettle}/documents/{evil[1]}", 404)
     page(api, f"/kb/{evil[0]}/documents/{evil[1]}?page=99", 404)

@@ -7,6 +7,7 @@ import { alone, Queue } from "./queue.js";
 const AT_ONCE = 3;
 const ENDED = ["ready", "failed", "cancelled", "duplicate"];
 const AGAIN_MS = 3000;
+const MOST_LOSSES = 20; // tries of one file before it needs a person: a minute without a server
 
 /**
  * The files of one page. An entry is {id, name, size, file, state, note, job, document}; its states are waiting, sending,
@@ -117,7 +118,8 @@ export class Uploads {
     const bar = document.getElementById("uploads-all");
     bar.value = all.length ? ended / all.length : 0;
     bar.classList.toggle("done", ended === all.length);
-    const words = say("upload.sum", { ended, total: all.length });
+    const failed = all.filter(({ entry }) => entry.state === "failed").length;
+    const words = say(failed ? "upload.sum_failed" : "upload.sum", { ended, failed, total: all.length });
     const place = document.getElementById("uploads-sum");
     if (place.textContent !== words) place.textContent = words;
   }
@@ -183,10 +185,10 @@ export class Uploads {
       this.#set(item, "waiting");
       location.assign(signInAddress());
     } else if (request.status === 503 || request.status === 429) {
-      this.#lost(item);
+      this.#lost(item, answer.title);
     } else if (request.status >= 300) {
       this.#set(item, "failed", answer.title ?? say("failed"));
-    } else if (!answer.created && answer.job.ended_at !== null) {
+    } else if (!answer.created && (answer.job.ended_at !== null || this.#isWorkedOn(answer.job.id))) {
       this.#set(item, "duplicate", say("upload.duplicate", { name: answer.document.name }));
     } else {
       this.#set(item, "working", "", { job: answer.job.id, document: answer.document.id });
@@ -196,9 +198,19 @@ export class Uploads {
     this.#send();
   }
 
-  #lost(item) {
+  #isWorkedOn(job) {
+    return [...this.#entries.values()].some(({ entry }) => entry.job === job);
+  }
+
+  #lost(item, why = say("upload.lost")) {
     item.request = null;
-    this.#set(item, "waiting", say("upload.lost"));
+    item.losses = (item.losses ?? 0) + 1;
+    if (item.losses >= MOST_LOSSES) {
+      item.losses = 0;
+      this.#set(item, "failed", why);
+      return;
+    }
+    this.#set(item, "waiting", why);
     this.#held = true;
     setTimeout(() => this.#resume(), AGAIN_MS);
   }
