@@ -112,7 +112,7 @@ class Settings(BaseSettings):
         description="Processes that draw pages, beside a spare one; each holds a file and about 60 MB.",
     )
     page_image_seconds: float = Field(
-        10.0, gt=0, description="Longest wait for the drawing of one page; a dense page takes 0.1 s."
+        15.0, gt=0, description="Longest wait for the drawing of one page; a dense page takes 0.1 s."
     )
     page_image_memory_mb: int = Field(
         1000, gt=0, description="Address space of one process that draws; it uses about a tenth of it."

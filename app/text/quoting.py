@@ -83,11 +83,10 @@ def _pieces(quote: str, page: str, near: int | None) -> Iterator[Span]:
     at = 0
     while at < len(quote):
         length = _longest(quote, at, page)
-        if length < _LEAST_PIECE and page[near or 0 : (near or 0) + length] != quote[at : at + length]:
-            at += 1
-            continue
-        start = _nearest(page, quote[at : at + length], near) if length else None
-        if start is None:
+        piece = quote[at : at + length]
+        goes_on = near is not None and page.startswith(piece, max(0, near))
+        start = near if goes_on else _nearest(page, piece, near)
+        if start is None or not length or (length < _LEAST_PIECE and not goes_on):
             at += 1
             continue
         yield start, start + length

@@ -20,6 +20,7 @@ import ctypes
 import io
 import json
 import logging
+import math
 import sys
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -37,10 +38,6 @@ _MEASURE = 1_000_000
 """The page is measured on a device of so many units each way."""
 
 
-class _Refused(Exception):
-    """The request cannot be served: (error, detail)."""
-
-
 def main() -> None:
     """Reads the task from the command line and requests from stdin, until that ends."""
     task = json.loads(sys.argv[1])
@@ -51,17 +48,11 @@ def main() -> None:
     document = None
     for line in sys.stdin:
         request = json.loads(line)
-        try:
-            if "open" in request:
-                document = _opened(request["open"])
-                _say({"pages": len(document)})
-            else:
-                _say(_answer(document, request))
-        except _Refused as refused:
-            error, detail = refused.args
-            _say({"error": error, "detail": detail})
-        except MemoryError:
-            _say({"error": "memory"})
+        if "open" in request:
+            document, reply = _opened(request["open"])
+        else:
+            reply = _answer(document, request)
+        _say(reply)
 
 
 def _say(message: dict[str, object]) -> None:
@@ -78,36 +69,46 @@ def _warm_up() -> None:
     document.close()
 
 
-def _opened(path: str) -> Any:  # noqa: ANN401  (untyped library)
+def _opened(path: str) -> tuple[Any, dict[str, object]]:
+    """The document, if it can be opened, and what is said of it."""
     import pypdfium2  # noqa: PLC0415
 
     try:
-        return pypdfium2.PdfDocument(path)
+        document = pypdfium2.PdfDocument(path)
     except pypdfium2.PdfiumError as error:
-        raise _Refused("encrypted" if error.err_code == _PASSWORD_ERROR else "unreadable", str(error)[:500]) from error
+        kind = "encrypted" if error.err_code == _PASSWORD_ERROR else "unreadable"
+        return None, _refusal(kind, error)
+    return document, {"pages": len(document)}
 
 
-def _answer(document: Any, request: dict[str, int]) -> dict[str, object]:  # noqa: ANN401
-    import pypdfium2  # noqa: PLC0415
-
-    if not 1 <= request["page"] <= len(document):
-        raise _Refused("no_page", str(len(document)))
+def _answer(document: Any, request: dict[str, int]) -> dict[str, object]:  # noqa: ANN401  (untyped library)
+    """The reply to a request. Whatever its failure is, only this page is lost: here is the boundary of the process."""
     try:
+        if not 1 <= request["page"] <= len(document):
+            return {"error": "no_page", "detail": f"of {len(document)}"}
         page = document[request["page"] - 1]
         try:
             return _of_page(page, request)
         finally:
             page.close()
-    except pypdfium2.PdfiumError as error:
-        raise _Refused("unreadable", str(error)[:500]) from error
+    except MemoryError as error:
+        return _refusal("memory", error)
+    except Exception as error:  # noqa: BLE001
+        return _refusal("unreadable", error)
+
+
+def _refusal(kind: str, error: Exception) -> dict[str, object]:
+    return {"error": kind, "detail": f"{type(error).__name__}: {error}"[:500]}
 
 
 def _of_page(page: Any, request: dict[str, int]) -> dict[str, object]:  # noqa: ANN401
+    width, height = page.get_size()
+    if not (0 < width < math.inf and 0 < height < math.inf):
+        raise ValueError(f"a page of {width} x {height} points")
     if "image" in request:
         return {"image": _image(page, request["image"], request["pixels"])}
     if "glyphs" in request:
         return {"glyphs": list(_glyphs(page, request["glyphs"]))}
-    width, height = page.get_size()
     return {"width": round(width, 2), "height": round(height, 2)}
 
 
@@ -116,9 +117,9 @@ def _of_page(page: Any, request: dict[str, int]) -> dict[str, object]:  # noqa: 
 
 def _image(page: Any, width: int, pixels: int) -> str:  # noqa: ANN401
     """The page `width` pixels wide, or less where it would have too many pixels."""
-    wide, high = (max(side, 1e-3) for side in page.get_size())
+    wide, high = page.get_size()
     scale = min(width / wide, _MOST_SIDE / wide, _MOST_SIDE / high, (pixels / (wide * high)) ** 0.5)
-    # Sides are rounded up, so that a whole width would become one pixel more.
+    # Sides are rounded up: without the last factor a whole width would become one pixel more.
     bitmap = page.render(scale=scale * (1 - 1e-6), rev_byteorder=True)
     return base64.b64encode(_webp(bitmap)).decode()
 

@@ -84,6 +84,8 @@ class DrawingPool:
                     if fresh:
                         _checked(process.open(path))
                     reply = process.ask(request)
+                    if reply.get("error") == "memory":
+                        _checked(reply)  # what it holds now, nobody knows: it ends
             except ChildTimeout as error:
                 raise PageFault("time", str(error)) from error
             except (ChildDied, ChildBabbled) as error:

@@ -41,8 +41,9 @@ class ImageWidth(IntEnum):
 DRAWING_VERSION = 1
 """Goes up when the same page is drawn another way, so that browsers fetch it again."""
 
-_FORGIVEN_SECONDS = 600.0
-"""A page that failed is not tried again for so long: a hostile one takes the longest time there is."""
+_FORGIVEN_SECONDS = 60.0
+"""A page that failed is not tried again for so long: a hostile one takes the longest time there is. On a busy machine
+an ordinary one may fail too."""
 
 _MOST_FAILED = 1000
 _LAYOUTS_KEPT = 16
