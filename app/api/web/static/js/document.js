@@ -1,6 +1,6 @@
 // One document: its pages with the chunks drawn on them.
 import { Fault, call, documentAddress, get, page as pageOf, tell, watch } from "./api.js";
-import { boxAt, fill, one, say, stamp } from "./dom.js";
+import { boxAt, fill, one, say, showImage, stamp } from "./dom.js";
 import { askToDelete } from "./deleting.js";
 import { line, share, show } from "./progress.js";
 
@@ -43,15 +43,14 @@ async function drawn(mine, found) {
   const places = get(`${address}/pages/${number}/chunks`);
   image.alt = say("page_image", { n: number, name });
   sheet.style.aspectRatio = `${found.width} / ${found.height}`;
-  image.src = `${address}/pages/${number}/image?width=${devicePixelRatio > 1.3 || innerWidth > 1500 ? 1600 : 1200}&v=${id}`;
-  try {
-    await image.decode();
-  } catch {
-    places.catch(() => {});
-    if (mine === turn) note.textContent = say("page_failed");
+  const width = devicePixelRatio > 1.3 || innerWidth > 1500 ? 1600 : 1200;
+  const there = await showImage(image, `${address}/pages/${number}/image?width=${width}&v=${id}`);
+  places.catch(() => {}); // told below, where the page is still wanted
+  if (mine !== turn) return;
+  if (!there) {
+    note.textContent = say("page_failed");
     return;
   }
-  if (mine !== turn) return;
   note.hidden = true;
   text.hidden = true;
   sheet.hidden = false;

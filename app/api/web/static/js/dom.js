@@ -89,3 +89,21 @@ export function boxAt([left, top, right, bottom], name) {
   box.style.height = `${(bottom - top) * 100}%`;
   return box;
 }
+
+const IMAGE_TRIES = 3;
+const IMAGE_AGAIN_MS = 1200; // the server may be drawing as many pages as it can
+
+/** Shows an image once it is whole; false where there is none, also after some tries. */
+export async function showImage(image, address) {
+  for (let tries = 1; ; tries++) {
+    image.src = address;
+    try {
+      await image.decode();
+      return true;
+    } catch {
+      if (tries >= IMAGE_TRIES || !image.src.endsWith(address)) return false;
+    }
+    await new Promise((resolve) => setTimeout(resolve, IMAGE_AGAIN_MS));
+    if (!image.src.endsWith(address)) return false; // another one is wanted by now
+  }
+}

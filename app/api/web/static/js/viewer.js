@@ -1,6 +1,6 @@
 // The page of a manual with the quoted words boxed; any element with data-view opens it.
 import { Fault, call, documentAddress, get } from "./api.js";
-import { all, boxAt, one, say } from "./dom.js";
+import { all, boxAt, one, say, showImage } from "./dom.js";
 
 const dialog = document.getElementById("viewer");
 const sheet = document.getElementById("viewer-sheet");
@@ -42,9 +42,9 @@ async function load() {
   try {
     const page = await get(address);
     if (mine !== turn) return;
-    Object.assign(wanted, { pages: page.pages, width: page.width, height: page.height });
+    Object.assign(wanted, { pages: page.pages ?? wanted.at, width: page.width, height: page.height });
     tellPlace();
-    if (page.kind === "image") await showImage(mine, wanted, address, page);
+    if (page.kind === "image") await showPage(mine, wanted, address, page);
     else showText(wanted, page);
   } catch (error) {
     if (mine === turn) tellNote(error instanceof Fault ? error.message : say("page_failed"));
@@ -63,18 +63,16 @@ function tellNote(words) {
   note.hidden = !words;
 }
 
-async function showImage(mine, wanted, address, page) {
+async function showPage(mine, wanted, address, page) {
   layOut();
   const found = boxesOf(wanted, address, page);
   image.alt = say("page_image", { n: wanted.at, name: wanted.name });
-  image.src = imageAddress(wanted, address);
-  try {
-    await image.decode();
-  } catch {
-    if (mine === turn) tellNote(say("page_failed"));
+  const there = await showImage(image, imageAddress(wanted, address));
+  if (mine !== turn) return;
+  if (!there) {
+    tellNote(say("page_failed"));
     return;
   }
-  if (mine !== turn) return;
   tellNote("");
   sheet.hidden = false;
   layOut();
