@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 TEST_MODELS := multilingual-e5-small qwen2.5-coder-0.5b-instruct
 
-.PHONY: help serve test test-faults fuzz check format bench bench-retrieval bench-answers bench-ingest bench-load bench-quality bench-start browser screenshots examples clean
+.PHONY: help serve test test-faults fuzz check format bench bench-retrieval bench-answers bench-ingest bench-load bench-pages bench-quality bench-start browser screenshots examples clean
 
 help: ## List these targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -58,7 +58,7 @@ format: $(STAMP) ## Format the code and fix what can be fixed
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
 
-bench: bench-ingest bench-load bench-retrieval bench-answers bench-start ## Measure everything on the real manuals (about an hour on two cores)
+bench: bench-ingest bench-load bench-pages bench-retrieval bench-answers bench-start ## Measure everything on the real manuals (about an hour on two cores)
 
 bench-ingest: $(STAMP) ## Measure parsing and whole ingest, pages per second and peak memory
 	@$(BIN)/manualqa models pull multilingual-e5-small
@@ -70,6 +70,9 @@ bench-load: $(STAMP) ## Measure steps against stock LangChain, a 1,600-page manu
 	@$(BIN)/python -m eval bench large
 	@$(BIN)/python -m eval bench busy
 	@$(BIN)/python -m eval bench scanned
+
+bench-pages: $(STAMP) ## Measure page images and boxes, and the quotes found on their pages
+	@$(BIN)/python -m eval bench pages
 
 bench-retrieval: $(STAMP) ## Measure hit@1, hit@5 and MRR@10 on the labelled questions
 	@$(BIN)/manualqa models pull multilingual-e5-small

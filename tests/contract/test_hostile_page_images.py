@@ -18,13 +18,13 @@ from app.settings import Settings
 from tests.fixtures.hostile_pdfs import HOSTILE_PDFS
 
 SETTINGS = Settings()
-LIMITS = DrawingLimits(5.0, SETTINGS.page_image_memory_mb, SETTINGS.page_image_pixels)
+LIMITS = DrawingLimits(4.0, SETTINGS.page_image_memory_mb, SETTINGS.page_image_pixels)
 CASES = [
     pytest.param(name, id=name, marks=[pytest.mark.campaign] if case.slow else [])
     for name, case in HOSTILE_PDFS.items()
 ]
 FAULTS = {"encrypted", "unreadable", "no_page", "memory", "time", "died"}
-_GRACE_SECONDS = 5.0
+_GRACE_SECONDS = 15.0
 """For starting and ending processes, on a machine that does other work."""
 
 
@@ -47,9 +47,11 @@ def test_a_hostile_page_is_an_image_or_a_typed_fault(name: str, pool: DrawingPoo
             reply = pool.ask(path, {"page": 1, **request})
         except PageFault as fault:
             assert fault.error in FAULTS  # noqa: PT017
+            break
         else:
             _check(reply)
-        assert time.monotonic() - begun <= LIMITS.seconds + _GRACE_SECONDS
+        finally:
+            assert time.monotonic() - begun <= LIMITS.seconds + _GRACE_SECONDS
     assert [entry.name for entry in tmp_path.iterdir()] == ["file"]
 
 
