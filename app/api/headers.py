@@ -26,7 +26,6 @@ OTHER_POLICY: Final = "default-src 'none'; frame-ancestors 'none'"
 HEADERS: Final = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "same-origin",
-    "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
 }
@@ -57,5 +56,7 @@ def secure(headers: MutableHeaders) -> None:
         headers.setdefault(name, value)
     is_page = headers.get("content-type", "").startswith("text/html")
     headers.setdefault("Content-Security-Policy", PAGE_POLICY if is_page else OTHER_POLICY)
+    if "sandbox" not in headers["Content-Security-Policy"]:  # browsers refuse to load what asks for both
+        headers.setdefault("Cross-Origin-Opener-Policy", "same-origin")
     if is_page:
         headers.setdefault("Cache-Control", "no-store")

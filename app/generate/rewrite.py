@@ -33,13 +33,14 @@ _SHORT: dict[Language, int] = {"en": 5, "zh": 10}
 
 _REFERS: dict[Language, re.Pattern[str]] = {
     "en": re.compile(
-        r"\b(?:it|its|they|them|their|theirs|this|that|these|those|there|one|ones|he|she|him|her|former|latter|same"
-        r"|above|previous|again|instead|otherwise|either|neither|both|another|other)\b|^(?:and|but|or|so|then|also"
-        r"|what about|how about|why|what if|if not|in that case)\b",
+        r"\b(?:it|its|they|them|their|theirs|this|these|those|one|ones|former|latter|same|previous|again|instead"
+        r"|otherwise|either|neither|both|another|other)\b|\bthat(?=\W*$|[,.?!]|\s+(?:is|was|does|do|takes?|means?|works?"
+        r"|helps?|happens?|button|part|case|one|error|code|mode|value|setting|step)\b)|^(?:and|but|or|so|then|also"
+        r"|what about|how about|what if|if not|in that case)\b",
         re.IGNORECASE,
     ),
     "zh": re.compile(
-        "[它他她这那此该其]|上述|上面|前面|前者|后者|刚才|刚刚|同样|另一|另外|呢[？?]?$|^(?:还|也|那么|然后|如果|但是|可是|为什么|为何|怎么办)"
+        "[它她这那此其]|(?<!其)他|(?<!应)该|上述|上面|前面|前者|后者|刚才|刚刚|同样|另一|另外|呢[？?]?$|^(?:还|也|那么|然后|如果|但是|可是|怎么办)"
     ),
 }
 _LABEL = re.compile(

@@ -76,6 +76,7 @@ def test_a_file_keeps_a_policy_of_its_own(api: Api, kettle: str) -> None:
     document = api.client.get(f"/v1/knowledge-bases/{kettle}/documents").json()["documents"][0]
     file = api.client.get(f"/v1/knowledge-bases/{kettle}/documents/{document['id']}/file")
     assert file.headers["content-security-policy"] == "sandbox"
+    assert "cross-origin-opener-policy" not in file.headers  # browsers refuse to load what asks for both
 
 
 def a_report(**changes: str) -> bytes:
