@@ -117,8 +117,12 @@ def test_the_theme_is_the_one_chosen(api: Api) -> None:
     assert 'data-theme="auto"' in page(api, "/kb", Cookie='mqa_theme="><b>')
 
 
-def test_pages_are_kept_by_nobody(api: Api) -> None:
-    assert api.client.get("/kb").headers["cache-control"] == "no-store"
+def test_pages_are_kept_by_nobody_and_come_compressed(api: Api) -> None:
+    plain = api.client.get("/kb", headers={"Accept-Encoding": "identity"})
+    packed = api.client.get("/kb", headers={"Accept-Encoding": "gzip"})
+    assert plain.headers["cache-control"] == packed.headers["cache-control"] == "no-store"
+    assert "content-encoding" not in plain.headers
+    assert (packed.headers["content-encoding"], packed.text) == ("gzip", plain.text)
 
 
 def test_readers_see_nothing_that_they_may_not_do(api: Api, evil: tuple[str, str]) -> None:

@@ -15,6 +15,7 @@ const base = place.dataset.base;
 
 const LOOKS = [150, 300, 600, 1200, 2400, 4000, 8000]; // milliseconds between looks at a turn that is not settled yet
 const DRAFT = "manualqa-draft"; // what was typed when the session ended, until one is back
+const LONG = [...LOOKS, ...Array(20).fill(LOOKS.at(-1))]; // while another tab has it answered
 const NEAR = 120; // pixels from the end within which the view follows what is written
 
 let asking = null; // the AbortController of the answer that is being written
@@ -122,9 +123,9 @@ function busy(on) {
 }
 
 /** Puts what the server has made of a turn in the place of what was streamed; waits while it is still being made. */
-async function settle(live) {
+async function settle(live, looks = LOOKS) {
   let fault = null;
-  for (const delay of [0, ...LOOKS]) {
+  for (const delay of [0, ...looks]) {
     if (delay) await wait(delay);
     try {
       const found = await fragment(live.id);
@@ -363,7 +364,7 @@ async function forgotten(button) {
 async function takeUp() {
   for (const turn of all('article.turn[data-state="running"]')) {
     try {
-      await settle({ id: turn.dataset.turn, element: turn });
+      await settle({ id: turn.dataset.turn, element: turn }, LONG);
     } catch (error) {
       if (error.status === 401) location.assign(signInAddress());
       else tell(error);

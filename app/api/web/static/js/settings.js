@@ -89,6 +89,7 @@ preview.addEventListener("submit", async (event) => {
   try {
     const found = await (await call("POST", `${address}/search`, { json: { question, limit: MOST_HITS, threshold: -1 } })).json();
     list.replaceChildren(...found.hits.sort((a, b) => b.scores.cosine - a.scores.cosine).map(row));
+    reach(found.hits.map((hit) => hit.scores.cosine));
     weigh();
   } catch (error) {
     document.getElementById("preview-sum").textContent = "";
@@ -97,6 +98,17 @@ preview.addEventListener("submit", async (event) => {
     button.disabled = false;
   }
 });
+
+const ROOM = 0.05;
+
+/** Gives the slider the range where these passages are, so that a small move tells. */
+function reach(cosines) {
+  const all = [...cosines, Number(exact.value)];
+  slider.min = (Math.min(...all) - ROOM).toFixed(2);
+  slider.max = (Math.max(...all) + ROOM).toFixed(2);
+  slider.step = 0.001;
+  slider.value = exact.value;
+}
 
 function row(hit) {
   const made = stamp("preview-hit");
