@@ -99,7 +99,16 @@ function blocks(lines) {
     }
     row = line;
   }
-  return found;
+  return found.reduce(joined, []);
+}
+
+/** The blocks with one more: it becomes one with those that it touches. */
+function joined(blocks, block) {
+  const touching = blocks.filter((one) => one[0] < block[2] && one[2] > block[0] && one[1] < block[3] && one[3] > block[1]);
+  if (!touching.length) return [...blocks, block];
+  const all = [...touching, block];
+  const union = [0, 1, 2, 3].map((side) => (side < 2 ? Math.min : Math.max)(...all.map((one) => one[side])));
+  return joined(blocks.filter((one) => !touching.includes(one)), union);
 }
 
 /** A page without an image: its text, with what belongs to each chunk. */
