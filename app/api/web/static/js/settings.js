@@ -141,16 +141,20 @@ function weigh() {
 
 const chunking = document.getElementById("chunking");
 const rebuild = document.getElementById("rebuild");
-chunking.addEventListener("submit", (event) => {
+const begin = one("button:not([type=button])", chunking);
+let running = false; // one rebuild at a time: another can begin when it has ended
+chunking.addEventListener("submit", async (event) => {
   event.preventDefault();
-  saving(chunking, async () => {
+  await saving(chunking, async () => {
     const { chunk_size: size, chunk_overlap: overlap } = chunking.elements;
     const json = { chunk_size: Number(size.value), chunk_overlap: Number(overlap.value) };
     follow((await (await call("POST", `${address}/rebuild`, { json })).json()).id);
   });
+  begin.disabled = running;
 });
 
 function follow(id) {
+  running = true;
   rebuild.dataset.job = id;
   rebuild.hidden = false;
   one("#rebuild-cancel").hidden = false;
@@ -161,7 +165,7 @@ function follow(id) {
     end();
     show(one("progress", rebuild), job.state === "done" ? 1 : 0);
     one("#rebuild-cancel").hidden = true;
-    for (const button of all("button", chunking)) button.disabled = false;
+    running = begin.disabled = false;
   });
 }
 
