@@ -24,7 +24,7 @@ ARGUMENTS = (
     "--disable-sync",
     "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",  # nothing outside can be reached, and fails at once
 )
-MOST_WAIT_MS = 5_000
+MOST_WAIT_MS = 15_000
 """How long an action or an expectation may take on a busy machine."""
 
 Screen = Literal["desktop", "phone"]
