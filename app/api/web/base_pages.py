@@ -11,6 +11,7 @@ from app.api.deps import ServicesDep
 from app.api.web.rendering import render
 from app.api.web.routing import EditorDep, KeyDep, PageRoute
 from app.catalogue.jobs import OPEN, JobFilter
+from app.catalogue.keys import Role
 from app.catalogue.records import KnowledgeBase
 from app.services import Services
 from app.types import JobKind
@@ -59,11 +60,8 @@ def _cards(services: Services) -> list[BaseCard]:
 def open_base(knowledge_base_id: str, services: ServicesDep, key: KeyDep) -> Response:
     """Where there is something to ask, the question box; else the documents."""
     base = services.bases.get(knowledge_base_id)
-    return RedirectResponse(f"/kb/{base.id}/{'ask' if base.ready or not _may_edit(key.role) else 'documents'}", 303)
-
-
-def _may_edit(role: str) -> bool:
-    return role != "reader"
+    asks = base.ready > 0 or not Role(key.role).covers(Role.EDITOR)
+    return RedirectResponse(f"/kb/{base.id}/{'ask' if asks else 'documents'}", 303)
 
 
 @router.get("/kb/{knowledge_base_id}/settings")

@@ -14,7 +14,7 @@ from app.api.web.routing import KeyDep, PageRoute
 from app.catalogue.evaluations import Evaluation
 from app.evaluation.runs import Runs
 from app.types import Language
-from eval.figures import Figure
+from eval.figures import Change, Difference, Figure, Scored
 
 router = APIRouter(prefix="/evaluations", route_class=PageRoute, include_in_schema=False)
 
@@ -57,6 +57,24 @@ class DifferenceRow:
     way: str
 
 
+@dataclass(frozen=True, slots=True)
+class Side:
+    """What one of two runs made of a question."""
+
+    verdict: str
+    why: str
+    answer: str
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeRow:
+    """A question whose verdict differs, before and after."""
+
+    question: str
+    better: bool
+    sides: tuple[Side, Side]
+
+
 @router.get("")
 def list_evaluations(
     request: Request, services: ServicesDep, runs: RunsDep, key: KeyDep, language: LanguageDep
@@ -81,36 +99,6 @@ def compare_evaluations(
 ) -> Response:
     """What got better and worse between two, over the questions that both hold."""
     comparison = runs.comparison(before, after)
-    from eval.report.formats import change_of, probability, value_of  # noqa: PLC0415 - its libraries take long to import
-    from eval.wording import metric_name, reason_name, verdict_name  # noqa: PLC0415
-
-    rows = [
-        DifferenceRow(
-            name=metric_name(one.metric, language),
-            means=_means(one.metric, language),
-            before=value_of(one.metric, one.before.value, language),
-            after=value_of(one.metric, one.after.value, language),
-            change=change_of(one.metric, one.difference, language),
-            p=probability(one.p),
-            way=_way(one.metric, one.low, one.high),
-        )
-        for one in comparison.differences
-    ]
-    changes = [
-        {
-            "question": change.question,
-            "better": change.better,
-            "sides": [
-                {
-                    "verdict": verdict_name(side.verdict, language),
-                    "why": reason_name(side.why, language),
-                    "answer": side.record.error_message or side.record.answer,
-                }
-                for side in (change.before, change.after)
-            ],
-        }
-        for change in comparison.changes[:MOST_CHANGES]
-    ]
     return render(
         request,
         "comparison.html",
@@ -118,10 +106,35 @@ def compare_evaluations(
         before=runs.get(before),
         after=runs.get(after),
         shared=comparison.shared,
-        rows=rows,
-        changes=changes,
+        rows=[_difference(one, language) for one in comparison.differences],
+        changes=[_change(one, language) for one in comparison.changes[:MOST_CHANGES]],
         left_out=max(0, len(comparison.changes) - MOST_CHANGES),
     )
+
+
+def _difference(one: Difference, language: Language) -> DifferenceRow:
+    from eval.report.formats import change_of, probability, value_of  # noqa: PLC0415 - its libraries take long to import
+    from eval.wording import metric_name  # noqa: PLC0415
+
+    return DifferenceRow(
+        name=metric_name(one.metric, language),
+        means=_means(one.metric, language),
+        before=value_of(one.metric, one.before.value, language),
+        after=value_of(one.metric, one.after.value, language),
+        change=change_of(one.metric, one.difference, language),
+        p=probability(one.p),
+        way=_way(one.metric, one.low, one.high),
+    )
+
+
+def _change(change: Change, language: Language) -> ChangeRow:
+    from eval.wording import reason_name, verdict_name  # noqa: PLC0415 - beside the other libraries of a report
+
+    def side(scored: Scored) -> Side:
+        answer = scored.record.error_message or scored.record.answer
+        return Side(verdict_name(scored.verdict, language), reason_name(scored.why, language), answer)
+
+    return ChangeRow(change.question, change.better, (side(change.before), side(change.after)))
 
 
 @router.get("/{evaluation_id}")
