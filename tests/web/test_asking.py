@@ -63,7 +63,7 @@ def test_a_lost_connection_is_said_and_nothing_is_lost(person: Person, manuals: 
     person.context.set_offline(False)
     expect(turn).to_have_attribute("data-state", "stopped")
     served.model_says()
-    turn.get_by_role("button").first.click()
+    turn.locator("[data-again]").click()
     expect(person.by("answer").last).to_contain_text(person.talk.answer[1])
 
 
@@ -111,9 +111,10 @@ def test_an_answer_is_judged_and_copied_with_its_citations(person: Person, manua
     assert person.talk.document in copied
     comment = f"not the whole truth {person.look}"
     turn.get_by_test_id("feedback-down").click()
+    expect(turn.get_by_test_id("feedback-down")).to_have_attribute("aria-pressed", "true")
     turn.get_by_test_id("feedback-comment").fill(comment)
-    turn.get_by_test_id("feedback-comment").press("Control+Enter")
-    expect(person.by("toast").nth(1)).to_be_visible()
+    with person.page.expect_response("**/feedback"):
+        turn.get_by_test_id("feedback-comment").press("Control+Enter")
     expect(turn.get_by_test_id("feedback-down")).to_have_attribute("aria-pressed", "true")
     person.page.reload()
     expect(person.by("feedback-down")).to_have_attribute("aria-pressed", "true")

@@ -6,12 +6,14 @@ it was written, and the page must have no element or attribute that came of one.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Locator, expect
 
 from app.catalogue.keys import Role
+from tests.fixtures.scripted_model import Fault
 from tests.web.browser import EN_DESKTOP, LOOKS
 from tests.web.payloads import BATCH, PAYLOADS, alive, batches, missing
 from tests.web.person import Person
@@ -20,6 +22,14 @@ from tests.web.served import Served
 pytestmark = pytest.mark.weights
 People = Callable[..., Person]
 LISTED = 50
+SEEN = 30
+"""So many payloads are on the page for sure when the model falls silent in the middle of all."""
+MARKDOWN = re.compile(r"[*`\\]|__")
+_ANSWER = """turn => {
+  const parts = [...turn.querySelectorAll("[data-testid=answer], .withheld")].map((part) => part.cloneNode(true));
+  for (const part of parts) for (const chip of part.querySelectorAll("button")) chip.remove();
+  return parts.map((part) => part.textContent).join("\\n");
+}"""
 
 
 def test_there_are_150() -> None:
@@ -69,21 +79,46 @@ def test_question_model_output_and_feedback(people: People, served: Served, shee
         served.model_says(f"Quote: {batch[0]}\nAnswer: " + "\n".join(batch))
         turn = person.ask("\n".join(batch))
         expect(turn.get_by_test_id("feedback-up")).to_be_visible()
-        assert missing(turn.inner_text(), batch) == []
+        assert unread(turn, batch) == []
         assert alive(person.page) == []
         turn.get_by_test_id("feedback-down").click()
-        turn.get_by_test_id("feedback-comment").fill("\n".join(batch))
-        turn.get_by_test_id("feedback-comment").press("Control+Enter")
-        expect(turn.get_by_test_id("feedback-down")).to_have_attribute("aria-pressed", "true")
+        comment = turn.get_by_test_id("feedback-comment")
+        comment.fill("\n".join(batch))
+        with person.page.expect_response("**/feedback"):
+            comment.press("Control+Enter")
     person.page.reload()
     expect(person.by("turn")).to_have_count(len(mine))
     for number, batch in enumerate(mine):
         turn = person.by("turn").nth(number)
-        assert missing(turn.evaluate("turn => turn.textContent"), batch) == []
+        assert unread(turn, batch) == []
+        assert missing(turn.get_by_test_id("feedback-comment").input_value(), batch) == []
     assert alive(person.page) == []
     person.by("citation").first.click()
     expect(person.by("viewer-image")).to_be_visible()
     assert alive(person.page) == []
+
+
+def test_model_output_while_it_is_written(people: People, served: Served, sheets: str) -> None:
+    """The model falls silent in the middle: what it has said so far is there as text, as it was said."""
+    person = people(EN_DESKTOP, Role.READER)
+    for start in range(0, len(PAYLOADS), SEEN):
+        said = PAYLOADS[start:] + PAYLOADS[:start]
+        person.open(f"/kb/{sheets}/ask")
+        served.model_says("Answer: " + "\n".join(said), Fault.STALL_MIDWAY)
+        turn = person.ask(said[0])
+        expect(turn.get_by_test_id("answer")).to_contain_text(said[SEEN])
+        assert missing(turn.get_by_test_id("answer").inner_text(), said[:SEEN]) == []
+        assert alive(person.page) == []
+        person.by("stop").click()
+        expect(turn).to_have_attribute("data-state", "stopped")
+        assert alive(person.page) == []
+
+
+def unread(turn: Locator, batch: Sequence[str]) -> list[str]:
+    """Payloads that cannot be read in the turn's question, or, where Markdown leaves them alone, in its answer."""
+    answer = turn.evaluate(_ANSWER)
+    plain = [payload for payload in batch if not MARKDOWN.search(payload)]
+    return missing(turn.get_by_role("heading").first.inner_text(), batch) + missing(answer, plain)
 
 
 def test_names_of_knowledge_bases_and_evaluations(people: People, served: Served) -> None:
