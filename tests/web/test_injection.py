@@ -72,7 +72,6 @@ def test_pdf_text_and_metadata(people: People, served: Served, sheets: str) -> N
 def test_question_model_output_and_feedback(people: People, served: Served, sheets: str, part: int) -> None:
     """One conversation: its questions, answers and comments are payloads; then all of it again after a reload."""
     person = people(LOOKS[part], Role.READER)
-    served.client.post(f"/v1/knowledge-bases/{sheets}/search", {"question": "warm"})
     person.open(f"/kb/{sheets}/ask")
     mine = [batch for number, batch in batches(BATCH) if number % 3 == part]
     for batch in mine:
