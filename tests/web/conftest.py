@@ -105,8 +105,15 @@ def people(browser: Browser, served: Served) -> Iterator[Callable[..., Person]]:
     """Opens a profile: `people(look, role)`; without a role nobody is signed in. All are watched to the end."""
     there: list[Person] = []
 
-    def person(look: Look = EN_DESKTOP, role: Role | None = Role.ADMIN, cookie: str | None = None) -> Person:
-        there.append(Person.at(browser, served, look, cookie if role is None or cookie else served.cookie(role)))
+    def person(
+        look: Look = EN_DESKTOP,
+        role: Role | None = Role.ADMIN,
+        cookie: str | None = None,
+        url: str | None = None,
+    ) -> Person:
+        if cookie is None and role is not None:
+            cookie = served.cookie(role)
+        there.append(Person.at(browser, served, look, cookie, url))
         return there[-1]
 
     yield person

@@ -23,12 +23,15 @@ class Person:
     watch: Watch
 
     @classmethod
-    def at(cls, browser: Browser, served: Served, look: Look, cookie: str | None) -> Self:
-        """Opens a profile; the cookie is that of a session."""
-        context = opened(browser, look, served.url)
-        watch = Watch(context, served.url)
+    def at(
+        cls, browser: Browser, served: Served, look: Look, cookie: str | None = None, url: str | None = None
+    ) -> Self:
+        """Opens a profile; the cookie is that of a session, `url` another way to the server."""
+        url = url or served.url
+        context = opened(browser, look, url)
+        watch = Watch(context, url)
         if cookie is not None:
-            context.add_cookies([{"name": SESSION_COOKIE, "value": cookie, "url": served.url}])
+            context.add_cookies([{"name": SESSION_COOKIE, "value": cookie, "url": url}])
         return cls(context.new_page(), look, served, watch)
 
     @property

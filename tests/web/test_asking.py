@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
 import pytest
 from playwright.sync_api import expect
 
 from tests.fixtures.scripted_model import Fault
+from tests.web.browser import Look
 from tests.web.person import Person
 from tests.web.served import Served
+from tests.web.wire import a_wire
 
 pytestmark = pytest.mark.weights
 LIVELY_SECONDS = 10.0
@@ -50,21 +53,27 @@ def test_the_answer_is_seen_while_it_is_written(person: Person, manuals: str, se
     expect(person.by("turn")).to_have_count(2)
 
 
-def test_a_lost_connection_is_said_and_nothing_is_lost(person: Person, manuals: str, served: Served) -> None:
+def test_a_lost_connection_is_said_and_nothing_is_lost(
+    people: Callable[..., Person], look: Look, manuals: str, served: Served
+) -> None:
     """The page says so at once, and takes up what the server has kept as soon as there is a connection again."""
-    person.open(f"/kb/{manuals}/ask")
-    served.model_says(fault=Fault.STALL_MIDWAY)
-    turn = person.ask(person.talk.question)
-    expect(turn.get_by_test_id("answer")).to_contain_text(person.talk.answer[0][:8])
-    person.watch.expect("ERR_INTERNET_DISCONNECTED")
-    person.context.set_offline(True)
-    expect(turn).to_contain_text(person.look.of(en="connection", zh="连接"))
-    assert served.model.gone.wait(LIVELY_SECONDS), "the model was not told to stop"
-    person.context.set_offline(False)
-    expect(turn).to_have_attribute("data-state", "stopped")
-    served.model_says()
-    turn.locator("[data-again]").click()
-    expect(person.by("answer").last).to_contain_text(person.talk.answer[1])
+    with a_wire(served.url) as wire:
+        person = people(look, url=wire.url)
+        person.watch.expect(r"net::ERR_\w+")
+        person.open(f"/kb/{manuals}/ask")
+        served.model_says(fault=Fault.STALL_MIDWAY)
+        turn = person.ask(person.talk.question)
+        expect(turn.get_by_test_id("answer")).to_contain_text(person.talk.answer[0][:8])
+        wire.cut()
+        expect(turn.get_by_role("alert")).to_contain_text(look.of(en="connection", zh="连接"))
+        assert served.model.gone.wait(LIVELY_SECONDS), "the model was not told to stop"
+        wire.mend()
+        expect(turn).to_have_attribute("data-state", "stopped")
+        served.model_says()
+        turn.locator("[data-again]").click()
+        expect(person.by("answer").last).to_contain_text(person.talk.answer[1])
+        person.page.reload()
+        expect(person.by("turn")).to_have_count(2)
 
 
 def test_a_refusal_says_why_and_shows_what_came_nearest(person: Person, manuals: str) -> None:
