@@ -32,7 +32,6 @@ def test_a_citation_opens_its_page_with_the_words_boxed(person: Person, manuals:
     expect_wider(image, width)
     person.by("viewer-zoom-out").click()
     person.by("viewer-next").click()
-    expect(person.by("viewer-box")).to_have_count(0)
     expect(viewer).to_contain_text(str(person.talk.page + 1))
     person.by("viewer-previous").click()
     expect(person.by("viewer-box").first).to_be_visible()
@@ -85,7 +84,7 @@ def test_the_keyboard_is_enough(people: People, manuals: str) -> None:
 
 def tab_to(person: Person, target: Locator) -> None:
     """Presses Tab until the element has the focus, which must be seen on everything on the way."""
-    for _ in range(80):
+    for _ in range(150):
         if target.evaluate("element => element === document.activeElement"):
             return
         person.page.keyboard.press("Tab")
