@@ -34,7 +34,7 @@ class Cost:
     requests: int
 
 
-@dataclass(slots=True)
+@dataclass  # without slots: Playwright marks the object whose methods it calls
 class _Transfer:
     """Counts bytes by request, as the browser reports them."""
 
