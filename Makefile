@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 TEST_MODELS := multilingual-e5-small qwen2.5-coder-0.5b-instruct
 
-.PHONY: help serve test test-faults fuzz check format bench bench-retrieval bench-answers bench-ingest bench-load bench-quality bench-start examples clean
+.PHONY: help serve test test-faults fuzz check format bench bench-retrieval bench-answers bench-ingest bench-load bench-pages bench-quality bench-start browser screenshots examples clean
 
 help: ## List these targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -24,7 +24,21 @@ serve: $(STAMP) ## Start the server with the sample manuals (first time: environ
 	@$(BIN)/manualqa models pull
 	@exec $(BIN)/manualqa serve --sample examples
 
-test: $(STAMP) ## Run all tests (first time: environment and weights too)
+browser: ## Install Chromium, which the tests of the web pages need (as root, on Debian and its kin)
+	@if command -v chromium chromium-browser google-chrome > /dev/null; then :; \
+	elif [ "$$(id -u)" != 0 ] || ! command -v apt-get > /dev/null; then \
+		echo "There is no Chromium and it cannot be installed here: the tests of the web pages are left out."; \
+	else \
+		echo "Installing Chromium ..."; \
+		{ apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium fonts-noto-cjk; } > /dev/null 2>&1 \
+			|| echo "Chromium could not be installed: the tests of the web pages are left out."; \
+	fi
+
+screenshots: $(STAMP) browser ## Take the pictures of the pages in docs/images again
+	@$(BIN)/manualqa models pull multilingual-e5-small
+	@$(BIN)/python -m tests.web.screenshots
+
+test: $(STAMP) browser ## Run all tests (first time: environment, Chromium and weights too)
 	@$(BIN)/manualqa models pull $(TEST_MODELS)
 	@$(BIN)/pytest --durations=10
 
@@ -44,7 +58,7 @@ format: $(STAMP) ## Format the code and fix what can be fixed
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
 
-bench: bench-ingest bench-load bench-retrieval bench-answers bench-start ## Measure everything on the real manuals (about an hour on two cores)
+bench: bench-ingest bench-load bench-pages bench-retrieval bench-answers bench-start ## Measure everything on the real manuals (about an hour on two cores)
 
 bench-ingest: $(STAMP) ## Measure parsing and whole ingest, pages per second and peak memory
 	@$(BIN)/manualqa models pull multilingual-e5-small
@@ -56,6 +70,9 @@ bench-load: $(STAMP) ## Measure steps against stock LangChain, a 1,600-page manu
 	@$(BIN)/python -m eval bench large
 	@$(BIN)/python -m eval bench busy
 	@$(BIN)/python -m eval bench scanned
+
+bench-pages: $(STAMP) ## Measure page images and boxes, and the quotes found on their pages
+	@$(BIN)/python -m eval bench pages
 
 bench-retrieval: $(STAMP) ## Measure hit@1, hit@5 and MRR@10 on the labelled questions
 	@$(BIN)/manualqa models pull multilingual-e5-small

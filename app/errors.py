@@ -4,15 +4,17 @@
     |- InvalidInput (422)       QuestionEmpty, QuestionTooLong, InvalidName, InvalidRequest (400),
     |                           BodyTooLarge (413), UnsupportedType (415), QuestionSetInvalid, TooManyQuestions
     |- NotFound (404)           KnowledgeBaseNotFound, DocumentNotFound, JobNotFound, EvaluationNotFound, CalibrationNotFound,
-    |                           RouteNotFound, MethodNotAllowed (405)
+    |                           ConversationNotFound, TurnNotFound,
+    |                           PageNotFound, NoPageImage, RouteNotFound, MethodNotAllowed (405)
     |- Conflict (409)           NameTaken, FingerprintMismatch, KnowledgeBaseFull, RebuildRunning, JobEnded,
     |                           JobCancelled, NothingToRetry, KnowledgeBaseEmpty, EvaluationsFull, EvaluationEnded,
-    |                           NothingToResume, EvaluationUnanswered, CalibrationImpossible
-    |- Denied                   KeyMissing (401), KeyInvalid (401), RoleTooLow (403)
+    |                           NothingToResume, EvaluationUnanswered, CalibrationImpossible, ConversationFull
+    |- Denied                   KeyMissing (401), KeyInvalid (401), SessionEnded (401), SignInLinkInvalid (401),
+    |                           RoleTooLow (403), CrossSite (403)
     |- DocumentError            Unreadable, EmptyFile, NoText, NeedsOcr, Encrypted, TooManyPages, DocumentTooCostly,
-    |                           IngestFailed, RebuildFailed, GaveUp
+    |                           PageImageFailed, IngestFailed, RebuildFailed, GaveUp
     |- Unavailable (503)        ModelUnavailable, ModelBusy (429), EmbedderUnavailable, OcrUnavailable, IndexUnavailable, DiskFull (507),
-    |                           NotReady, EvaluationQueueFull (429), EvaluationStopped
+    |                           NotReady, PagesBusy, EvaluationQueueFull (429), EvaluationStopped
     `- SetupError               DataFolderLocked, DataFolderUnusable, PortInUse, AddressUnusable, WeightsMissing, WeightsCorrupt, UnknownModel, ExtraMissing,
                                 ServerNotRunning, OwnServerFailed, MigrationFailed
 
@@ -162,6 +164,30 @@ class EvaluationNotFound(NotFound):
     zh = "没有评测 {ref}。`GET /v1/evaluations` 可列出现有的评测。"
 
 
+class PageNotFound(NotFound):
+    """The document {name} has no page {page}."""
+
+    zh = "文档 {name} 没有第 {page} 页。"
+
+
+class NoPageImage(NotFound):
+    """The document {name} has no page images; only PDF files have. Show the text of its pages."""
+
+    zh = "文档 {name} 没有页面图像，只有 PDF 文件才有。请显示页面文字。"
+
+
+class ConversationNotFound(NotFound):
+    """There is no conversation {ref} of this key."""
+
+    zh = "此密钥没有对话 {ref}。"
+
+
+class TurnNotFound(NotFound):
+    """There is no question {ref} in a conversation of this key."""
+
+    zh = "此密钥的对话中没有提问 {ref}。"
+
+
 class RouteNotFound(NotFound):
     """There is nothing at this address. `GET /openapi.json` lists every route."""
 
@@ -267,6 +293,12 @@ class EvaluationUnanswered(Conflict):
     zh = "评测 {ref} 还没有任何回答，无法生成报告。请等它开始之后再试。"
 
 
+class ConversationFull(Conflict):
+    """This conversation has {limit} questions already. Begin a new one, or raise MQA_MAX_TURNS."""
+
+    zh = "此对话已有 {limit} 个提问。请新建对话，或调大 MQA_MAX_TURNS。"
+
+
 class Denied(ManualqaError):
     """This key may not do that."""
 
@@ -292,6 +324,26 @@ class RoleTooLow(Denied):
     """This key has the role {role}; {needed} is needed."""
 
     zh = "此密钥的角色是 {role}，该操作需要 {needed}。"
+
+
+class SessionEnded(Denied):
+    """You are signed out: the session has ended. Sign in again."""
+
+    status = 401
+    zh = "登录已失效，请重新登录。"
+
+
+class SignInLinkInvalid(Denied):
+    """This sign-in link was used already, is older than an hour, or was opened on another machine. Make a new one with `manualqa link`, or sign in with an API key."""
+
+    status = 401
+    zh = "此登录链接已被使用、已超过一小时，或不是在服务器本机打开的。请用 `manualqa link` 生成新链接，或使用 API 密钥登录。"
+
+
+class CrossSite(Denied):
+    """The request came from another site and was refused. Open the page again and repeat it there."""
+
+    zh = "请求来自其他网站，已被拒绝。请重新打开本页面后再操作。"
 
 
 # --- documents -------------------------------------------------------------------------------------------------------
@@ -367,6 +419,12 @@ class GaveUp(DocumentError):
     zh = "处理文件 {name} 时服务器已停止 {times} 次，因此不再处理。请另存后上传新文件；详情见日志。"
 
 
+class PageImageFailed(DocumentError):
+    """Page {page} of {name} cannot be shown as an image: {reason}. Show its text."""
+
+    zh = "{name} 第 {page} 页无法显示为图像：{reason}。请显示页面文字。"
+
+
 # --- parts that are away ----------------------------------------------------------------------------------------------
 
 
@@ -406,6 +464,12 @@ class IndexUnavailable(Unavailable):
     """The search index is not available: {reason}."""
 
     zh = "搜索索引不可用：{reason}。"
+
+
+class PagesBusy(Unavailable):
+    """Too many pages are being drawn now. Try again in a moment."""
+
+    zh = "正在绘制的页面过多。请稍后再试。"
 
 
 class EvaluationQueueFull(Unavailable):

@@ -38,6 +38,8 @@ CHINESE: Final[dict[str, str]] = {
     "{n} documents": "{n} 个文档",
     # Requests.
     "the body could not be read": "无法读取请求体",
+    "the form could not be read": "无法读取表单",
+    "a field of the form has an unknown value": "表单中有无法识别的值",
     "the Content-Length header is not a number": "Content-Length 请求头不是数字",
     "{n} questions are more than the {m} allowed (MQA_MAX_BATCH_QUESTIONS)": "共 {n} 个问题，超过允许的 {m} 个（MQA_MAX_BATCH_QUESTIONS）",
     # The language model and its server.
@@ -74,6 +76,11 @@ CHINESE: Final[dict[str, str]] = {
     "the vector index could not be read or written": "向量索引无法读写",
     "the keyword index could not be read or written": "关键词索引无法读写",
     "its files could not be removed": "索引文件无法删除",
+    # Images of pages.
+    "the file is protected by a password": "文件受密码保护",
+    "it cannot be opened": "无法打开",
+    "it needs too much memory": "所需内存过多",
+    "it takes too long": "耗时过长",
     # Weights.
     "not fetched yet": "尚未下载",
     "a check found it damaged": "校验发现文件已损坏",

@@ -16,12 +16,14 @@ from sqlalchemy import Engine, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from app.catalogue.calibrations import Calibrations
+from app.catalogue.conversations import Conversations, History
 from app.catalogue.database import Sessions
 from app.catalogue.documents import Room
 from app.catalogue.evaluations import Evaluations
 from app.catalogue.inspection import Inspection
 from app.catalogue.keys import Keys
 from app.catalogue.records import Job, KnowledgeBase
+from app.catalogue.web_sessions import WebSessions
 from app.errors import (
     EmbedderUnavailable,
     IndexUnavailable,
@@ -43,6 +45,8 @@ from app.ingest.library import Library
 from app.ingest.pipeline import Pipeline, Reading
 from app.ingest.purging import Purging
 from app.ingest.rebuild import Rebuild
+from app.ingest.rendering.process import DrawingLimits
+from app.ingest.rendering.views import PageViews
 from app.ports import Embedder, LanguageModel
 from app.retrieve.embedders import Embedders
 from app.retrieve.search import Searcher
@@ -118,6 +122,10 @@ class Services:
         self.generations, self.jobs, self.files = stores.generations, stores.jobs, stores.files
         self.keys, self.evaluations = Keys(sessions), Evaluations(sessions)
         self.calibrations = Calibrations(sessions)
+        self.conversations = Conversations(sessions, History(settings.max_conversations, settings.max_turns))
+        self.web_sessions = WebSessions(sessions, settings.session_hours)
+        drawing = DrawingLimits(settings.page_image_seconds, settings.page_image_memory_mb, settings.page_image_pixels)
+        self.page_views = PageViews(stores, settings.page_image_processes, drawing)
         self._stores = stores
         self._database = database
         self._embedder = parts.embedder
@@ -148,6 +156,8 @@ class Services:
     def start(self) -> None:
         """Starts the model server and the worker, and loads the embedder beside them."""
         self.files.sweep(self.documents.uses)
+        self.conversations.stop_running()
+        self.page_views.start()
         if self._engine is not None:
             self._engine.start()
         threading.Thread(target=self._load_embedder, name="embedder", daemon=True).start()
@@ -177,6 +187,7 @@ class Services:
             await self._judge.close()
         if self._engine is not None:
             await to_thread.run_sync(self._engine.stop)
+        await to_thread.run_sync(self.page_views.stop)
         self._stores.keywords.close()
         self._stores.vectors.close()
         self._database.dispose()

@@ -49,6 +49,13 @@ class Settings(BaseSettings):
         20.0, gt=0, description="How long running requests and jobs may finish after SIGTERM."
     )
 
+    session_hours: float = Field(
+        12.0, gt=0, le=168, description="A browser that is not used for so long is signed out; at most a week."
+    )
+    wrong_key_seconds: float = Field(
+        0.5, ge=0, le=5, description="Wait before a wrong key is refused on the sign-in page, to slow down guessing."
+    )
+
     # Uploads: bounds on what a stranger's file may cost.
     max_upload_mb: int = Field(200, gt=0, description="Largest file; the largest manuals seen are about 150 MB.")
     max_body_kb: int = Field(
@@ -95,6 +102,26 @@ class Settings(BaseSettings):
     )
     ingest_attempts: int = Field(
         5, ge=1, description="Processes that may die at the same step of a document before it is `failed`."
+    )
+
+    # Images of pages, which limited child processes draw too.
+    page_image_processes: int = Field(
+        2,
+        ge=1,
+        le=32,
+        description="Processes that draw pages, beside a spare one; each holds a file and about 60 MB.",
+    )
+    page_image_seconds: float = Field(
+        15.0, gt=0, description="Longest wait for the drawing of one page; a dense page takes 0.1 s."
+    )
+    page_image_memory_mb: int = Field(
+        1000, gt=0, description="Address space of one process that draws; it uses about a tenth of it."
+    )
+    page_image_pixels: int = Field(
+        8_000_000, ge=100_000, description="Most pixels of a page's image; A4 at the largest width has 3.6 million."
+    )
+    page_image_cache_mb: int = Field(
+        500, ge=1, description="Images kept on disk, about 0.1 MB each; the longest unused go first."
     )
 
     # Chunking and embedding.
@@ -150,6 +177,15 @@ class Settings(BaseSettings):
     )
     translate_seconds: float = Field(8.0, gt=0, description="Longest wait for a question's translation.")
 
+    # Conversations.
+    rewrite_seconds: float = Field(
+        8.0, gt=0, description="Longest wait until a follow-up question stands alone; then it is taken as it is."
+    )
+    max_turns: int = Field(100, gt=0, description="Most questions of a conversation; each is kept with about 20 kB.")
+    max_conversations: int = Field(
+        1000, gt=0, description="Most conversations of a key with a knowledge base; the one used longest ago goes."
+    )
+
     # Evaluations.
     evaluation_questions: int = Field(
         5000, gt=0, description="Most questions of one evaluation; with a small model those take a day."
@@ -183,6 +219,10 @@ class Settings(BaseSettings):
     @property
     def index_dir(self) -> Path:
         return self.data_dir / "index"
+
+    @property
+    def page_images_dir(self) -> Path:
+        return self.data_dir / "page-images"
 
     @property
     def logs_dir(self) -> Path:

@@ -221,6 +221,15 @@ class RefusalReason(StrEnum):
     NOT_GROUNDED = "not_grounded"
 
 
+class TurnState(StrEnum):
+    """Where a question of a conversation is: being answered, or how that ended."""
+
+    RUNNING = "running"
+    ANSWERED = "answered"
+    STOPPED = "stopped"
+    FAILED = "failed"
+
+
 AnswerMode = Literal["generated", "extractive", "refused"]
 
 

@@ -12,6 +12,7 @@ from app.catalogue.documents import Documents
 from app.catalogue.generations import Generations
 from app.catalogue.jobs import Jobs
 from app.catalogue.knowledge_bases import KnowledgeBases
+from app.conversing import Conversing
 from app.errors import ExtraMissing
 from app.evaluation.runs import Runs
 from app.generate.engine import EngineConfig, LocalEngine
@@ -21,6 +22,7 @@ from app.ingest.files import FileStore
 from app.ingest.indexing import Stores
 from app.ingest.media import parser_for
 from app.ingest.pipeline import Reading
+from app.ingest.rendering.cache import ImageCache
 from app.models.store import ModelStore
 from app.ports import Embedder, LanguageModel, OcrLimits, ParseLimits, VectorStore
 from app.retrieve.embed import SentenceTransformerEmbedder
@@ -49,9 +51,15 @@ def build_services(settings: Settings, run_token: str, parts: Parts | None = Non
         files=FileStore(settings.files_dir, settings.max_upload_mb, settings.min_free_disk_mb),
         vectors=VECTOR_STORES["chroma"](settings),
         keywords=TantivyKeywordIndex(settings.index_dir / "keywords"),
+        images=ImageCache(settings.page_images_dir, settings.page_image_cache_mb, settings.min_free_disk_mb),
     )
     chosen = parts or chosen_parts(settings)
     return Services(settings, stores, database, sessions, chosen, chosen.reading or reading(settings), run_token)
+
+
+def build_conversing(services: Services) -> Conversing:
+    """The conversations of a server, over its services."""
+    return Conversing(services)
 
 
 def build_runs(services: Services) -> Runs:

@@ -13,6 +13,8 @@ from fastapi.responses import JSONResponse
 from app import __version__
 from app.api import (
     calibration,
+    conversations,
+    csp_reports,
     documents,
     evaluations,
     health,
@@ -20,15 +22,21 @@ from app.api import (
     keys,
     knowledge_bases,
     maintenance,
+    page_images,
     problems,
     questions,
+    sign_in_links,
 )
+from app.api.csp_reports import CspReports
 from app.api.deps import reader
+from app.api.headers import SecurityHeaders
 from app.api.limits import BodyLimit
 from app.api.observe import Observe
+from app.api.sign_in_links import SignInLinks
 from app.api.users_first import UsersFirst
+from app.api.web import pages, sessions
 from app.services import Services
-from app.wiring import build_runs
+from app.wiring import build_conversing, build_runs
 
 DESCRIPTION = """Answers questions about product manuals from the manuals alone, in Chinese and English, with the page
 it read as proof, and says so when the manuals have no answer. Send an API key as `Authorization: Bearer <key>`; send
@@ -64,9 +72,13 @@ def create_app(services: Services) -> FastAPI:
     )
     app.state.services = services
     app.state.evaluations = runs
+    app.state.conversing = build_conversing(services)
+    app.state.sign_in_links = SignInLinks()
+    app.state.csp_reports = CspReports()
     problems.install(app)
     app.add_middleware(UsersFirst, courtesy=runs.courtesy)
     app.add_middleware(BodyLimit, limit_kb=services.settings.max_body_kb)
+    app.add_middleware(SecurityHeaders)
     app.add_middleware(Observe)
 
     @app.get("/openapi.json", include_in_schema=False, dependencies=[reader])
@@ -76,10 +88,16 @@ def create_app(services: Services) -> FastAPI:
     app.include_router(health.router)
     app.include_router(knowledge_bases.router)
     app.include_router(documents.router)
+    app.include_router(page_images.router)
     app.include_router(jobs.router)
     app.include_router(questions.router)
+    app.include_router(conversations.router)
     app.include_router(evaluations.router)
     app.include_router(calibration.router)
     app.include_router(keys.router)
     app.include_router(maintenance.router)
+    app.include_router(sign_in_links.router)
+    app.include_router(csp_reports.router)
+    app.include_router(sessions.router)
+    app.include_router(pages.router)
     return app

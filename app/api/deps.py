@@ -9,14 +9,15 @@ from fastapi import Depends, Request, params
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from app.api.language import request_language
-from app.catalogue.keys import Role
+from app.api.origin import SAFE_METHODS, require_same_origin
+from app.catalogue.keys import Role, local_user
 from app.catalogue.records import Key
-from app.catalogue.tables import now
 from app.errors import KeyInvalid, KeyMissing, RoleTooLow
 from app.services import Services
 from app.types import Language
 
 MAX_KEY = 200
+SESSION_COOKIE = "mqa_session"
 _bearer = HTTPBearer(auto_error=False, description="An API key of this server.")
 
 
@@ -31,21 +32,39 @@ LanguageDep = Annotated[Language, Depends(request_language)]
 
 
 def get_key(
-    services: ServicesDep, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
+    request: Request,
+    services: ServicesDep,
+    credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
 ) -> Key:
-    """The caller's key; raises `KeyMissing` or `KeyInvalid`."""
-    if credentials is None or not credentials.credentials:
+    """The caller's key, by `Authorization` or else by the cookie of a session; the one way in, for API and pages.
+
+    A browser sends the cookie whoever asked it to: what changes something must come from a page of ours. Raises
+    `KeyMissing`, `KeyInvalid`, `SessionEnded`, `CrossSite`.
+    """
+    if credentials is not None and credentials.credentials:
+        return key_of_secret(services, credentials.credentials)
+    session = request.cookies.get(SESSION_COOKIE)
+    if not session:
         raise KeyMissing
-    secret = credentials.credentials
+    if request.method not in SAFE_METHODS:
+        require_same_origin(request)
+    return services.web_sessions.find(session)
+
+
+def key_of_secret(services: Services, secret: str) -> Key:
+    """The key that this is the secret of; raises `KeyInvalid`."""
     if len(secret) > MAX_KEY:
         raise KeyInvalid
     if services.run_token and hmac.compare_digest(secret.encode(), services.run_token.encode()):
-        return Key(id="local", name="command line on this machine", role=Role.ADMIN, created_at=now())
+        return local_user()
     return services.keys.find(secret)
 
 
+KeyDep = Annotated[Key, Depends(get_key)]
+
+
 def _require(needed: Role) -> params.Depends:
-    def check(key: Annotated[Key, Depends(get_key)]) -> Key:
+    def check(key: KeyDep) -> Key:
         if not Role(key.role).covers(needed):
             raise RoleTooLow(role=key.role, needed=needed.value)
         return key

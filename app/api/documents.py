@@ -14,6 +14,7 @@ from app.api.deps import LanguageDep, ServicesDep, editor, reader
 from app.api.jobs import Limit, Offset, job_out
 from app.api.problems import reason
 from app.api.schemas import ChunkList, ChunkOut, DocumentList, DocumentOut, Uploaded
+from app.catalogue.documents import DocumentSort
 from app.catalogue.records import Document
 from app.errors import DocumentNotFound, InvalidRequest
 from app.ingest.files import StoredFile
@@ -87,13 +88,16 @@ def list_documents(
     services: ServicesDep,
     language: LanguageDep,
     state: DocumentState | None = None,
+    q: Annotated[str, Query(max_length=200, description="Only those with this in their names.")] = "",
+    sort: Annotated[DocumentSort, Query(description="Descending with a minus.")] = "-created",
     limit: Limit = 100,
     offset: Offset = 0,
 ) -> DocumentList:
-    """Documents, newest first."""
+    """Documents, by default newest first; `total` counts those beyond `limit` too."""
     services.bases.get(knowledge_base_id)
-    found = services.documents.all(knowledge_base_id, limit, offset, state)
-    return DocumentList(documents=[document_out(document, language) for document in found])
+    found = services.documents.all(knowledge_base_id, limit, offset, state, q, sort)
+    total = services.documents.count(knowledge_base_id, state, q)
+    return DocumentList(documents=[document_out(document, language) for document in found], total=total)
 
 
 @router.get("/{document_id}", dependencies=[reader])

@@ -7,10 +7,19 @@ from starlette.requests import HTTPConnection
 from app.types import Language
 
 MAX_HEADER = 200
+LANGUAGE_COOKIE = "mqa_language"
 
 
 def request_language(request: HTTPConnection) -> Language:
-    """`zh` or `en`, from `Accept-Language`; English where it names neither (RFC 9110, section 12.5.4)."""
+    """`zh` or `en`: what was chosen on the pages, or what `Accept-Language` prefers (RFC 9110, section 12.5.4).
+
+    English where neither says.
+    """
+    match request.cookies.get(LANGUAGE_COOKIE):
+        case "zh":
+            return "zh"
+        case "en":
+            return "en"
     best: tuple[float, Language] = (0.0, "en")
     for item in request.headers.get("accept-language", "")[:MAX_HEADER].split(","):
         tag, _, weight = item.partition(";")

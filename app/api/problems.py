@@ -5,14 +5,16 @@ from __future__ import annotations
 import shutil
 
 import structlog
-from fastapi import FastAPI, Request
+from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from sqlalchemy.exc import OperationalError
 from starlette.exceptions import HTTPException
 
+from app.api.headers import secure
 from app.api.language import request_language
 from app.api.schemas import Problem, Reason
+from app.api.web.routing import problem_page
 from app.errors import (
     DiskFull,
     InvalidInput,
@@ -22,6 +24,7 @@ from app.errors import (
     ManualqaError,
     MethodNotAllowed,
     RouteNotFound,
+    SessionEnded,
     Unavailable,
     errors_by_code,
 )
@@ -65,7 +68,7 @@ def problem(error: ManualqaError, language: Language, errors: list[dict[str, obj
         errors=errors,
     )
     headers: dict[str, str] = {"Content-Language": language}
-    if isinstance(error, KeyMissing | KeyInvalid):
+    if isinstance(error, KeyMissing | KeyInvalid | SessionEnded):
         headers["WWW-Authenticate"] = "Bearer"
     if isinstance(error, Unavailable):
         headers["Retry-After"] = RETRY_AFTER_SECONDS
@@ -115,8 +118,10 @@ def _invalid(request: Request, error: Exception) -> JSONResponse:
     return problem(kind(reason=faults(wrong[:3], language)), language, fields)
 
 
-def _http(request: Request, error: Exception) -> JSONResponse:
+def _http(request: Request, error: Exception) -> Response:
     status = error.status_code if isinstance(error, HTTPException) else 500
+    if status == RouteNotFound.status and _is_for_a_person(request):
+        return problem_page(request, RouteNotFound())
     known: dict[int, ManualqaError] = {
         404: RouteNotFound(),
         405: MethodNotAllowed(method=request.method),
@@ -125,6 +130,13 @@ def _http(request: Request, error: Exception) -> JSONResponse:
     return problem(known.get(status, ManualqaError(repr(error))), request_language(request))
 
 
+def _is_for_a_person(request: Request) -> bool:
+    """A browser that goes to an address; programs ask for JSON, or for anything."""
+    return "text/html" in request.headers.get("accept", "") and not request.url.path.startswith("/v1/")
+
+
 def _last_resort(request: Request, error: Exception) -> JSONResponse:
     log.error("request_crashed", path=request.url.path, exc_info=error)
-    return problem(ManualqaError(), request_language(request))
+    response = problem(ManualqaError(), request_language(request))
+    secure(response.headers)  # it is sent past the middleware
+    return response

@@ -109,12 +109,13 @@ async def _events(services: Services, question: Question, language: Language) ->
     try:
         async with aclosing(services.ask_stream(question)) as events:
             async for event in events:
-                yield _encoded(event)
+                yield encoded(event)
     except ManualqaError as error:
         yield sse("error", Reason(code=error.code(), message=error.message(language)))
 
 
-def _encoded(event: AnswerEvent) -> bytes:
+def encoded(event: AnswerEvent) -> bytes:
+    """An event of an answer as clients get it."""
     match event:
         case SourcesEvent():
             return sse("sources", search_out(event.result))

@@ -129,6 +129,7 @@ class DocumentOut(Shape):
 
 class DocumentList(Shape):
     documents: list[DocumentOut]
+    total: int = Field(description="How many there are that fit what was asked for.")
 
 
 class JobOut(Shape):

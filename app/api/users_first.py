@@ -8,7 +8,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.evaluation.courtesy import Courtesy
 
-_QUESTION = re.compile(r"/v1/knowledge-bases/[^/]+/(ask|ask-batch|search)")
+_QUESTION = re.compile(r"/v1/knowledge-bases/[^/]+/(ask|ask-batch|search)|/v1/conversations/[^/]+/ask")
 
 
 class UsersFirst:

@@ -34,6 +34,17 @@ class ReadPage:
     lines: tuple[TextLine, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class StoredPage:
+    """A page as it is stored: `start` is where its text begins in the document's, `lines` are those of an OCR page."""
+
+    number: int
+    text: str
+    start: int
+    recognised: bool
+    lines: tuple[TextLine, ...] | None
+
+
 class Contents:
     """Writes are one transaction each and can be repeated; search sees chunks of `READY` documents only."""
 
@@ -123,6 +134,17 @@ class Contents:
             row = session.get(PageRow, (document_id, number))
             return None if row is None else row.text
 
+    def page(self, document_id: str, number: int) -> StoredPage | None:
+        """One page; None where there is no such page."""
+        with self._sessions() as session:
+            row = session.get(PageRow, (document_id, number))
+            if row is None:
+                return None
+            lines = None if row.lines is None else tuple((str(text), *edges) for text, *edges in row.lines)
+            text, recognised = row.text, row.recognised
+        start = self.characters(document_id, before=number) + number - 1
+        return StoredPage(number, text, start, recognised, lines)
+
     def parsed(self, document_id: str) -> ParsedDocument:
         """All pages as they are stored, with the outline."""
         with self._sessions() as session:
@@ -166,6 +188,16 @@ class Contents:
         query = select(ChunkRow).where(mine).order_by(ChunkRow.ordinal)
         with self._sessions() as session:
             return [_chunk(row) for row in session.scalars(query.limit(limit).offset(offset))]
+
+    def chunks_on(self, page: StoredPage, document_id: str, index_id: str) -> list[Chunk]:
+        """Chunks of a document in a generation that have some of this page's text, in reading order."""
+        mine = (ChunkRow.document_id == document_id) & (ChunkRow.index_id == index_id)
+        here = (ChunkRow.start < page.start + len(page.text)) & (
+            ChunkRow.start + func.length(ChunkRow.text) > page.start
+        )
+        query = select(ChunkRow).where(mine, here).order_by(ChunkRow.ordinal)
+        with self._sessions() as session:
+            return [_chunk(row) for row in session.scalars(query)]
 
     def chunk_ids(self, document_id: str, index_id: str) -> list[str]:
         """Ids of the chunks of a document in a generation, in reading order."""

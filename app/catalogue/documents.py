@@ -5,9 +5,9 @@ from __future__ import annotations
 import secrets
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Literal
 
-from sqlalchemy import ColumnElement, delete, func, select
+from sqlalchemy import ColumnElement, case, delete, func, select
 from sqlalchemy.orm import Session
 
 from app.catalogue.database import Sessions
@@ -27,6 +27,29 @@ from app.types import DocumentState, GenerationState, JobKind, JobState
 
 WORKING = (DocumentState.QUEUED, DocumentState.PROCESSING)
 STOPPED = (DocumentState.FAILED, DocumentState.CANCELLED)
+
+DocumentSort = Literal["-created", "created", "name", "-name", "pages", "-pages", "state"]
+"""What a list is ordered by, descending with a minus. By state, those come first that somebody has to look at."""
+
+_BY_STATE = case(
+    {
+        DocumentState.FAILED: 0,
+        DocumentState.PROCESSING: 1,
+        DocumentState.QUEUED: 2,
+        DocumentState.CANCELLED: 3,
+        DocumentState.READY: 4,
+    },
+    value=DocumentRow.state,
+)
+_ORDERS: dict[DocumentSort, tuple[ColumnElement[Any], ...]] = {
+    "-created": (),
+    "created": (DocumentRow.created_at.asc(),),
+    "name": (func.lower(DocumentRow.name).asc(), DocumentRow.name.asc()),
+    "-name": (func.lower(DocumentRow.name).desc(), DocumentRow.name.desc()),
+    "pages": (DocumentRow.pages.asc().nulls_last(),),
+    "-pages": (DocumentRow.pages.desc().nulls_last(),),
+    "state": (_BY_STATE,),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,16 +133,25 @@ class Documents:
             return _document(row)
 
     def all(
-        self, knowledge_base_id: str, limit: int, offset: int, state: DocumentState | None = None
+        self,
+        knowledge_base_id: str,
+        limit: int,
+        offset: int,
+        state: DocumentState | None = None,
+        name: str = "",
+        sort: DocumentSort = "-created",
     ) -> list[Document]:
-        """Documents of a knowledge base, newest first."""
-        query = (
-            select(DocumentRow).where(_of(knowledge_base_id)).order_by(DocumentRow.created_at.desc(), DocumentRow.id)
-        )
-        if state is not None:
-            query = query.where(DocumentRow.state == state)
+        """Documents of a knowledge base in this state, if any, with `name` in their names, by default newest first."""
+        order = (*_ORDERS[sort], DocumentRow.created_at.desc(), DocumentRow.id)
+        query = select(DocumentRow).where(_wanted(knowledge_base_id, state, name)).order_by(*order)
         with self._sessions() as session:
             return [_document(row) for row in session.scalars(query.limit(limit).offset(offset))]
+
+    def count(self, knowledge_base_id: str, state: DocumentState | None = None, name: str = "") -> int:
+        """How many documents `all` has without a limit."""
+        query = select(func.count()).select_from(DocumentRow).where(_wanted(knowledge_base_id, state, name))
+        with self._sessions() as session:
+            return session.scalar(query) or 0
 
     # --- what the worker does -------------------------------------------------------------------------------------
 
@@ -223,6 +255,11 @@ class Documents:
             row = session.get(DocumentRow, document_id)
             return "?" if row is None else row.name
 
+    def is_there(self, document_id: str) -> bool:
+        """Whether there is a row of this id, in any state."""
+        with self._sessions() as session:
+            return session.get(DocumentRow, document_id) is not None
+
     def bytes(self, document_id: str) -> int:
         """Size of its file; 0 where there is no such row."""
         with self._sessions() as session:
@@ -304,6 +341,13 @@ class Documents:
 def _of(knowledge_base_id: str) -> ColumnElement[bool]:
     mine: ColumnElement[bool] = DocumentRow.knowledge_base_id == knowledge_base_id
     return mine & (DocumentRow.state != DocumentState.DELETING)
+
+
+def _wanted(knowledge_base_id: str, state: DocumentState | None, name: str) -> ColumnElement[bool]:
+    wanted = _of(knowledge_base_id)
+    if state is not None:
+        wanted &= DocumentRow.state == state
+    return wanted & DocumentRow.name.icontains(name, autoescape=True) if name else wanted
 
 
 def _index_ids(session: Session, knowledge_base_id: str) -> list[str]:

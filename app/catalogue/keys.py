@@ -14,6 +14,8 @@ from app.catalogue.tables import KeyRow, now
 from app.errors import KeyInvalid, NotFound
 
 PREFIX = "mqa_"
+LOCAL_ID = "local"
+"""Whose key is no row: who has the token of the running server, or its sign-in link, on the same machine."""
 
 
 class Role(StrEnum):
@@ -31,6 +33,11 @@ class Role(StrEnum):
 def new_secret() -> str:
     """A fresh key of 256 random bits."""
     return PREFIX + secrets.token_urlsafe(32)
+
+
+def local_user() -> Key:
+    """The user who runs the server."""
+    return Key(id=LOCAL_ID, name="command line on this machine", role=Role.ADMIN, created_at=now())
 
 
 def digest(secret: str) -> str:
@@ -51,7 +58,7 @@ class Keys:
         with self._sessions.begin() as session:
             session.add(row)
             session.flush()
-            return _key(row), secret
+            return key_of(row), secret
 
     def find(self, secret: str) -> Key:
         """The key of this secret; raises `KeyInvalid` where there is none or it was revoked.
@@ -62,11 +69,11 @@ class Keys:
             row = session.scalars(select(KeyRow).where(KeyRow.sha256 == digest(secret))).one_or_none()
         if row is None or row.revoked_at is not None:
             raise KeyInvalid
-        return _key(row)
+        return key_of(row)
 
     def all(self) -> list[Key]:
         with self._sessions() as session:
-            return [_key(row) for row in session.scalars(select(KeyRow).order_by(KeyRow.created_at))]
+            return [key_of(row) for row in session.scalars(select(KeyRow).order_by(KeyRow.created_at))]
 
     def count(self) -> int:
         with self._sessions() as session:
@@ -81,5 +88,6 @@ class Keys:
             row.revoked_at = row.revoked_at or now()
 
 
-def _key(row: KeyRow) -> Key:
+def key_of(row: KeyRow) -> Key:
+    """The record of a row."""
     return Key(id=row.id, name=row.name, role=row.role, created_at=row.created_at, revoked_at=row.revoked_at)

@@ -9,7 +9,7 @@ from sqlalchemy import JSON, ForeignKey, Index, Integer, String, Text, text
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from sqlalchemy.types import DateTime, TypeDecorator
 
-from app.types import DocumentState, GenerationState, JobKind, JobState, Stage
+from app.types import DocumentState, GenerationState, JobKind, JobState, Stage, TurnState
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -249,3 +249,52 @@ class KeyRow(Table):
     sha256: Mapped[str] = mapped_column(String(64), unique=True)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
     revoked_at: Mapped[datetime | None] = mapped_column(UtcDateTime, default=None)
+
+
+class WebSessionRow(Table):
+    """A browser that is signed in: only the SHA-256 of its cookie is kept. `key_id` may be that of the local user."""
+
+    __tablename__ = "web_sessions"
+
+    sha256: Mapped[str] = mapped_column(String(64), primary_key=True)
+    key_id: Mapped[str] = mapped_column(String(40), index=True)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
+    expires_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
+class ConversationRow(Table):
+    """Questions of one key to one knowledge base, in a row. `key_id` may be that of the local user."""
+
+    __tablename__ = "conversations"
+    __table_args__ = (Index("conversations_of_a_key", "knowledge_base_id", "key_id", "updated_at"),)
+
+    id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    knowledge_base_id: Mapped[str] = mapped_column(ForeignKey("knowledge_bases.id", ondelete="CASCADE"))
+    key_id: Mapped[str] = mapped_column(String(40))
+    title: Mapped[str] = mapped_column(String(200))
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
+    updated_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
+
+
+class TurnRow(Table):
+    """One question of a conversation. `answer` and `sources` are an `Answer` and a `SearchResult` as JSON; `written` is
+    what the model had written where there is no answer; `verdict` and `comment` are the asker's."""
+
+    __tablename__ = "turns"
+    __table_args__ = (Index("turns_of_a_conversation", "conversation_id", "number", unique=True),)
+
+    id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    conversation_id: Mapped[str] = mapped_column(ForeignKey("conversations.id", ondelete="CASCADE"))
+    number: Mapped[int] = mapped_column(Integer)
+    question: Mapped[str] = mapped_column(Text)
+    standalone: Mapped[str | None] = mapped_column(Text, default=None)
+    state: Mapped[TurnState] = mapped_column(String(20), default=TurnState.RUNNING, index=True)
+    answer: Mapped[str | None] = mapped_column(Text, default=None)
+    sources: Mapped[str | None] = mapped_column(Text, default=None)
+    written: Mapped[str] = mapped_column(Text, default="")
+    error_code: Mapped[str | None] = mapped_column(String(60), default=None)
+    error_params: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
+    verdict: Mapped[str | None] = mapped_column(String(10), default=None)
+    comment: Mapped[str | None] = mapped_column(Text, default=None)
+    asked_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
+    rated_at: Mapped[datetime | None] = mapped_column(UtcDateTime, default=None)

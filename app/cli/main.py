@@ -115,6 +115,14 @@ def doctor(
     raise typer.Exit(examine(terminal(), repair=repair, deep=deep, as_json=json_))
 
 
+@cli.command()
+def link(json_: JsonFlag = False) -> None:
+    """Print a link that signs a browser on this machine in, once. · 显示一次性登录链接，供本机浏览器使用。"""
+    from app.cli.link import print_link  # noqa: PLC0415
+
+    print_link(terminal(), as_json=json_)
+
+
 @models_cli.command("list")
 def models_list(json_: JsonFlag = False) -> None:
     """Known models and which of them are here. · 已知模型及本机状态。"""

@@ -22,6 +22,7 @@ from app.api.app import create_app
 from app.catalogue.folder import DataFolder, RunNote
 from app.catalogue.keys import Role, new_secret
 from app.cli.client import Client
+from app.cli.link import fresh_link
 from app.cli.words import Words
 from app.errors import AddressUnusable, ManualqaError, PortInUse
 from app.phrases import translated
@@ -155,6 +156,7 @@ class _Guide:
         try:
             with Client(self._note.url, self._note.token, self._words.language) as client:
                 self._wait(client)
+                self._say("sign_in_link", url=fresh_link(client)[0])
                 if self._sample is not None:
                     self._load(client, self._sample)
         except (ManualqaError, OSError, ValueError) as error:

@@ -77,6 +77,10 @@ WORDS: dict[str, tuple[str, str]] = {
         "API key (shown only once; keep it safe): {secret}",
         "API 密钥（仅显示这一次，请妥善保存）：{secret}",
     ),
+    "sign_in_link": (
+        "Open in a browser on this machine (works once, within an hour): {url}",
+        "请在本机浏览器中打开（一小时内有效，仅可使用一次）：{url}",
+    ),
     "try": ("Try:", "试一试："),
     "loading_sample": ("Loading the sample manuals ...", "正在载入示例手册……"),
     "sample_ready": (

@@ -15,6 +15,7 @@ from app.errors import NoText
 from app.failpoints import failpoint
 from app.ingest.chunking import ChunkRules, chunk_document, index_text
 from app.ingest.files import FileStore
+from app.ingest.rendering.cache import ImageCache
 from app.ports import Embedder, IndexEntry, KeywordIndex, VectorStore
 from app.types import Fingerprint
 
@@ -34,6 +35,7 @@ class Stores:
     files: FileStore
     vectors: VectorStore
     keywords: KeywordIndex
+    images: ImageCache
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,6 +30,7 @@ class Purging:
             sha256, index_ids = place
             failpoint("purge.begin")
             self.indexing.remove(document_id, index_ids)
+            self.stores.images.remove(document_id)
             with self.stores.files.exclusive():
                 self.stores.documents.forget(document_id)
                 failpoint("purge.forgotten")

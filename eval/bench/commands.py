@@ -72,6 +72,15 @@ def scanned_command(data: DataOption = DATA, work: WorkOption = WORK) -> None:
     _show("scanned", work, scanned.measure(data, work))
 
 
+@bench_cli.command("pages")
+def pages_command(data: DataOption = DATA, work: WorkOption = WORK) -> None:
+    """Page images and boxes: times, quotes found. · 页面图像与位置框：耗时、引文命中。"""
+    from eval.bench import pages  # noqa: PLC0415
+
+    _need(data)
+    _show("pages", work, pages.measure(data, work))
+
+
 @bench_cli.command("retrieval")
 def retrieval_command(
     data: DataOption = DATA,

@@ -49,27 +49,36 @@ class ChildLimits:
     line_bytes: int
 
 
-def run_child(module: str, task: dict[str, object], limits: ChildLimits) -> Generator[dict[str, Any], None, None]:
-    """Starts `python -m module TASK` and yields the objects it writes; the child is gone when the generator
-    ends or is closed.
+def start_child(module: str, task: dict[str, object], stdin: int = subprocess.DEVNULL) -> subprocess.Popen[bytes]:
+    """Starts `python -m module TASK`, which `end_child` ends.
 
-    It gets no input, no environment but the import path, no open file but its pipes, and its own process group, all
-    of which is killed at the end. Raises `ChildTimeout`, `ChildDied` (exit status not 0) or `ChildBabbled`.
+    It gets no environment but the import path, no open file but its pipes, and its own process group. With the limits
+    of `child_limits` it dies together with the thread that started it.
     """
     command = [sys.executable, "-P", "-B", "-X", "utf8", "-m", module, json.dumps({**task, "parent": os.getpid()})]
-    process = subprocess.Popen(  # noqa: S603  (our own program, no shell)
+    return subprocess.Popen(  # noqa: S603  (our own program, no shell)
         command,
-        stdin=subprocess.DEVNULL,
+        stdin=stdin,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         env={"PYTHONPATH": os.pathsep.join(str(Path(path).absolute()) for path in sys.path)},
         cwd="/",
         start_new_session=True,
     )
+
+
+def run_child(module: str, task: dict[str, object], limits: ChildLimits) -> Generator[dict[str, Any], None, None]:
+    """Starts `python -m module TASK` and yields the objects it writes; the child is gone when the generator
+    ends or is closed.
+
+    It gets no input, and all of its process group is killed at the end. Raises `ChildTimeout`, `ChildDied` (exit status
+    not 0) or `ChildBabbled`.
+    """
+    process = start_child(module, task)
     try:
         yield from _Reader(process, limits).objects()
     finally:
-        _end(process)
+        end_child(process)
 
 
 class _Reader:
@@ -88,7 +97,7 @@ class _Reader:
             if len(pending) > self._limits.line_bytes:
                 raise ChildBabbled(f"a line of more than {self._limits.line_bytes} bytes")
             for line in lines:
-                yield _decoded(line)
+                yield decoded(line)
         try:
             returncode = self._process.wait(timeout=max(0.1, self._deadline - time.monotonic()))
         except subprocess.TimeoutExpired:
@@ -130,7 +139,8 @@ class _Reader:
         return ChildTimeout(self._limits.line_seconds, "MQA_PARSE_PAGE_SECONDS")
 
 
-def _decoded(line: bytes) -> dict[str, Any]:
+def decoded(line: bytes) -> dict[str, Any]:
+    """The object in a line; raises `ChildBabbled`."""
     try:
         value = json.loads(line)
     except (ValueError, RecursionError) as error:
@@ -140,12 +150,13 @@ def _decoded(line: bytes) -> dict[str, Any]:
     return value
 
 
-def _end(process: subprocess.Popen[bytes]) -> None:
+def end_child(process: subprocess.Popen[bytes]) -> None:
     """Kills the whole group and collects the child; a child that already ended leaves nothing to kill."""
     if process.poll() is None:
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(process.pid, signal.SIGKILL)
     process.wait()
-    for pipe in (process.stdout, process.stderr):
+    for pipe in (process.stdin, process.stdout, process.stderr):
         if pipe is not None:
-            pipe.close()
+            with suppress(BrokenPipeError):
+                pipe.close()

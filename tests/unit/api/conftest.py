@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import uvicorn
 from fastapi.testclient import TestClient
 
 from app.api.app import create_app
@@ -95,6 +97,8 @@ def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
             threshold=0.1,
             shutdown_seconds=1.0,
             ocr=False,
+            wrong_key_seconds=0.05,
+            max_turns=5,
             evaluation_body_mb=1,
             evaluation_questions=40,
             evaluation_queue=3,
@@ -112,6 +116,32 @@ def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
             while client.get("/readyz").status_code != 200 and time.monotonic() < deadline:
                 time.sleep(0.05)
             yield Api(client, services, model, secret, embedder)
+
+
+@pytest.fixture
+def browser(api: Api) -> TestClient:
+    """A client as a browser on the server's machine: with a jar of cookies, and no key."""
+    return TestClient(
+        api.client.app,
+        headers={"Sec-Fetch-Site": "same-origin"},
+        client=("127.0.0.1", 50000),
+        follow_redirects=False,
+    )
+
+
+@pytest.fixture
+def address(api: Api) -> Iterator[tuple[str, int]]:
+    """The same services behind a real socket, without starting them a second time."""
+    app = create_app(api.services)
+    server = uvicorn.Server(uvicorn.Config(app, port=0, lifespan="off", log_level="warning"))
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    deadline = time.monotonic() + 10
+    while not server.started and time.monotonic() < deadline:
+        time.sleep(0.01)
+    yield server.servers[0].sockets[0].getsockname()
+    server.should_exit = True
+    thread.join(10)
 
 
 @pytest.fixture(scope="session")

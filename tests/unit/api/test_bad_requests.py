@@ -7,7 +7,20 @@ from typing import Any
 import pytest
 from fastapi import FastAPI
 
-from app.api import documents, evaluations, health, jobs, keys, knowledge_bases, questions
+from app.api import (
+    calibration,
+    conversations,
+    documents,
+    evaluations,
+    health,
+    jobs,
+    keys,
+    knowledge_bases,
+    maintenance,
+    page_images,
+    questions,
+    sign_in_links,
+)
 from app.generate.llm import FixedEndpoint, OpenAICompatibleModel
 from tests.fixtures.pdfs import a_pdf, a_pdf_of_images
 from tests.unit.api.conftest import Api
@@ -18,7 +31,8 @@ ZH = {"Accept-Language": "zh-CN"}
 def described_routes() -> list[tuple[str, str]]:
     """(method, path) of every route of the API; needs no server."""
     app = FastAPI()
-    for module in (health, knowledge_bases, documents, jobs, questions, evaluations, keys):
+    modules = (health, knowledge_bases, documents, jobs, questions, evaluations, calibration, keys)
+    for module in (*modules, maintenance, page_images, sign_in_links, conversations):
         app.include_router(module.router)
     return [(method.upper(), path) for path, methods in app.openapi()["paths"].items() for method in methods]
 
@@ -43,7 +57,7 @@ def test_nothing_but_health_is_open(api: Api, headers: dict[str, str], code: str
     routes = [(method, path) for method, path in described_routes() if path not in ("/healthz", "/readyz")]
     assert len(routes) > 15
     for method, path in routes:
-        address = path.replace("{knowledge_base_id}", "kb-1").replace("{document_id}", "doc-1")
+        address = path.replace("{knowledge_base_id}", "kb-1").replace("{document_id}", "doc-1").replace("{page}", "1")
         sent = {"Authorization": "", **headers}
         response = api.client.request(method, address, headers=sent, params={"name": "x.pdf"})
         problem(response, 401, code)

@@ -84,3 +84,33 @@ def test_a_document_deleted_while_it_is_embedded_leaves_nothing(gate: Api) -> No
     index_id = gate.services.bases.get(base).index_id
     assert gate.services._stores.vectors.ids(index_id) == gate.services._stores.keywords.ids(index_id) == set()
     assert not gate.services.files.path(document["sha256"]).exists()
+
+
+def test_a_list_is_searched_sorted_and_counted(api: Api) -> None:
+    base = api.base("list")
+    api.ready(base, "Kettle 100%.txt", b"The pump needs 12 V.")
+    api.ready(base, "drill_b.txt", b"The fuse is rated 5 A.")
+    api.ready(base, "Drill A.txt", ("The lamp is of type G9. " * 400).encode())
+    api.ready(base, "\u7535\u94bb.txt", b"   ")
+
+    def listed(**params: str) -> list[str]:
+        return [document["name"] for document in documents(api, base, **params)]
+
+    assert listed() == ["\u7535\u94bb.txt", "Drill A.txt", "drill_b.txt", "Kettle 100%.txt"]
+    assert listed(sort="created") == listed()[::-1]
+    assert listed(sort="name") == ["Drill A.txt", "drill_b.txt", "Kettle 100%.txt", "\u7535\u94bb.txt"]
+    assert listed(sort="-name") == listed(sort="name")[::-1]
+    assert listed(sort="-pages")[0] == "Drill A.txt"
+    assert listed(sort="pages")[-1] == "\u7535\u94bb.txt"
+    assert listed(sort="state")[0] == "\u7535\u94bb.txt"
+    assert listed(q="DRILL", sort="name") == ["Drill A.txt", "drill_b.txt"]
+    assert listed(q="\u94bb") == ["\u7535\u94bb.txt"]
+    assert listed(q="0%") == ["Kettle 100%.txt"]
+    assert listed(q="l_b") == ["drill_b.txt"]
+    assert listed(q="\\") == []
+    path = f"/v1/knowledge-bases/{base}/documents"
+    page = api.client.get(path, params={"limit": 1, "state": "ready", "q": "drill"}).json()
+    assert (page["total"], len(page["documents"])) == (2, 1)
+    assert api.client.get(path, params={"offset": 100}).json() == {"documents": [], "total": 4}
+    for wrong in ({"sort": "size"}, {"q": "x" * 201}):
+        assert api.client.get(path, params=wrong).json()["code"] == "invalid_input"

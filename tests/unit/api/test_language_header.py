@@ -23,3 +23,11 @@ from app.api.language import request_language
 def test_request_language(header: str, language: str) -> None:
     request = Request({"type": "http", "headers": [(b"accept-language", header.encode())]})
     assert request_language(request) == language
+
+
+@pytest.mark.parametrize(
+    ("cookie", "language"), [("zh", "zh"), ("en", "en"), ("fr", "zh"), ("", "zh"), ("zh; mqa_language=en", "en")]
+)
+def test_what_was_chosen_on_the_pages_comes_before_the_header(cookie: str, language: str) -> None:
+    headers = [(b"accept-language", b"zh"), (b"cookie", f"mqa_language={cookie}".encode())]
+    assert request_language(Request({"type": "http", "headers": headers})) == language

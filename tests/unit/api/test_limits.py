@@ -4,31 +4,12 @@ from __future__ import annotations
 
 import json
 import socket
-import threading
 import time
-from collections.abc import Iterator
 
 import pytest
-import uvicorn
 
-from app.api.app import create_app
 from tests.fixtures.scripted_model import Fault
 from tests.unit.api.conftest import Api
-
-
-@pytest.fixture
-def address(api: Api) -> Iterator[tuple[str, int]]:
-    """The same services behind a real socket, without starting them a second time."""
-    app = create_app(api.services)
-    server = uvicorn.Server(uvicorn.Config(app, port=0, lifespan="off", log_level="warning"))
-    thread = threading.Thread(target=server.run, daemon=True)
-    thread.start()
-    deadline = time.monotonic() + 10
-    while not server.started and time.monotonic() < deadline:
-        time.sleep(0.01)
-    yield server.servers[0].sockets[0].getsockname()
-    server.should_exit = True
-    thread.join(10)
 
 
 def test_an_upload_that_breaks_off_leaves_nothing(api: Api, address: tuple[str, int]) -> None:

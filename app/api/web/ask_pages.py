@@ -1,0 +1,76 @@
+"""Pages of questions: a conversation with its turns, and one turn as it stands."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Request, Response
+
+from app.api.conversations import turn_out
+from app.api.deps import LanguageDep, ServicesDep
+from app.api.web.rendering import render
+from app.api.web.routing import KeyDep, PageRoute
+from app.api.web.turn_view import turn_view
+from app.errors import RouteNotFound
+
+router = APIRouter(prefix="/kb/{knowledge_base_id}", route_class=PageRoute, include_in_schema=False)
+
+MOST_HISTORY = 100
+"""Conversations in the list beside the questions; older ones stay reachable over the API."""
+
+
+@router.get("/ask")
+def new_conversation(knowledge_base_id: str, request: Request, services: ServicesDep, key: KeyDep) -> Response:
+    """A question box; the conversation is made with its first question."""
+    base = services.bases.get(knowledge_base_id)
+    return render(
+        request,
+        "ask.html",
+        key=key,
+        base=base,
+        conversation=None,
+        turns=[],
+        history=services.conversations.list(base.id, key.id, MOST_HISTORY, 0),
+        most_characters=services.settings.max_question_characters,
+    )
+
+
+@router.get("/ask/{conversation_id}")
+def show_conversation(
+    knowledge_base_id: str,
+    conversation_id: str,
+    request: Request,
+    services: ServicesDep,
+    key: KeyDep,
+    language: LanguageDep,
+) -> Response:
+    """A conversation of this reader with all its turns."""
+    base = services.bases.get(knowledge_base_id)
+    found = services.conversations.get(conversation_id, key.id)
+    if found.knowledge_base_id != base.id:
+        raise RouteNotFound
+    return render(
+        request,
+        "ask.html",
+        key=key,
+        base=base,
+        conversation=found,
+        turns=[turn_view(turn_out(turn, language)) for turn in services.conversations.turns(found.id, key.id)],
+        history=services.conversations.list(base.id, key.id, MOST_HISTORY, 0),
+        most_characters=services.settings.max_question_characters,
+    )
+
+
+@router.get("/turns/{turn_id}")
+def show_turn(
+    knowledge_base_id: str,
+    turn_id: str,
+    request: Request,
+    services: ServicesDep,
+    key: KeyDep,
+    language: LanguageDep,
+) -> Response:
+    """One turn, for the place of what was streamed: checked, cited, and stored."""
+    base = services.bases.get(knowledge_base_id)
+    turn = services.conversations.turn(turn_id, key.id)
+    if turn.knowledge_base_id != base.id:
+        raise RouteNotFound
+    return render(request, "turn.html", key=key, base=base, turn=turn_view(turn_out(turn, language)))

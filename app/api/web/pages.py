@@ -1,0 +1,11 @@
+"""All pages behind the sign-in, and the files they need."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+
+from app.api.web import ask_pages, base_pages, document_pages, evaluation_pages, job_pages, static
+
+router = APIRouter()
+for part in (static, base_pages, ask_pages, document_pages, evaluation_pages, job_pages):
+    router.include_router(part.router)
