@@ -56,7 +56,7 @@ class Cases:
 
     `best` is the greatest cosine found and `needed` that of the nearest right page (the greatest where none was found
     or there is none): below the threshold, the question is refused. `refused` are refused whatever the limits are.
-    `doubt` is 0 where none was told; `strange` as in `app.types.Answer`.
+    `doubt` is 0 where none was told; `strange` and `quoted` as in `app.types.Answer`.
     """
 
     answerable: Flags
@@ -65,6 +65,7 @@ class Cases:
     refused: Flags
     doubt: NDArray[np.float64]
     strange: Flags
+    quoted: Flags
 
     @classmethod
     def of(cls, records: Sequence[Record], *, with_doubt: bool) -> Cases:
@@ -76,6 +77,7 @@ class Cases:
             refused=np.array([with_doubt and record.refused for record in records], dtype=bool),
             doubt=np.array([(with_doubt and record.doubt) or 0.0 for record in records], dtype=np.float64),
             strange=np.array([bool(record.strange) for record in records], dtype=bool),
+            quoted=np.array([_quoted(record) for record in records], dtype=bool),
         )
 
     def __len__(self) -> int:
@@ -91,12 +93,13 @@ class Cases:
             self.refused[chosen],
             self.doubt[chosen],
             self.strange[chosen],
+            self.quoted[chosen],
         )
 
     def refused_with(self, tuning: Tuning) -> Flags:
         """Who is refused with these values; the rule of `app.generate.answer`."""
         limit, strange_limit = _limits(tuning)
-        doubtful = (self.doubt > strange_limit) & (self.strange | (self.doubt > limit))
+        doubtful = (self.doubt > strange_limit) & (self.strange | ((self.doubt > limit) & self.quoted))
         below: Flags = self.needed < (-1.0 if tuning.threshold is None else tuning.threshold)
         return self.refused | below | doubtful
 
@@ -147,7 +150,7 @@ def _limited(cases: Cases, tuning: Tuning, limits: Sequence[float] | None) -> li
     for kind in kinds:
         open_ones = kind & ~settled
         strange = [int((open_ones & cases.strange & (cases.doubt > limit)).sum()) for limit in limits]
-        plain = [int((open_ones & ~cases.strange & (cases.doubt > limit)).sum()) for limit in limits]
+        plain = [int((open_ones & ~cases.strange & cases.quoted & (cases.doubt > limit)).sum()) for limit in limits]
         counts.append((int((kind & settled).sum()), strange, plain, int(kind.sum())))
     found = []
     for i, strange_limit in enumerate(limits):
@@ -197,3 +200,8 @@ def _needed(record: Record) -> float:
     right = {page_key(page) for page in record.question.pages()} if record.question.answerable else set()
     near = [passage.cosine for passage in record.found if any(page_key(page) in right for page in passage.pages())]
     return max(near, default=_best(record))
+
+
+def _quoted(record: Record) -> bool:
+    """Where a run does not say it: a model that doubts more than it does not has quoted nothing."""
+    return (record.doubt or 0.0) <= 0.5 if record.quoted is None else record.quoted

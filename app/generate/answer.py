@@ -173,13 +173,17 @@ class Answerer:
         return draft.generated(grounding)
 
     def _doubtful(self, draft: _Draft, passages: Sequence[Passage]) -> bool:
-        """Whether the model came too near to not quoting for an answer from these passages; see `AnswerLimits`."""
+        """Whether the model came too near to not quoting for an answer from these passages; see `AnswerLimits`.
+
+        An answer behind "no quote" is left to the check where the passages speak of all that the question names: small
+        models write it where they know the answer but not the sentence.
+        """
         limits = draft.tuning
         if draft.keep_doubtful or draft.reply.doubt <= (limits.most_doubt_strange or 0.0):
             return False
         if missing_names(draft.question, passages, draft.language):
             return True
-        return draft.reply.doubt > (limits.most_doubt or 0.0)
+        return draft.reply.doubt > (limits.most_doubt or 0.0) and not draft.reply.gave_no_quote
 
     async def _extracted(self, draft: _Draft, passages: Sequence[Passage], why: str) -> Answer:
         sentences = await to_thread.run_sync(extract, draft.question, passages, self._embedder)

@@ -45,6 +45,7 @@ def a_record(
     found: tuple[FoundPassage, ...] | None = None,
     doubt: float | None = None,
     strange: bool = False,
+    quoted: bool | None = True,
     refused: bool = False,
     error: str | None = None,
     lang: str = "en",
@@ -57,6 +58,7 @@ def a_record(
         refused=refused,
         doubt=doubt,
         strange=strange,
+        quoted=quoted,
         error=error,
     )
 

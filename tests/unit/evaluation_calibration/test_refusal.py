@@ -17,18 +17,22 @@ def cases(*records: Record, with_doubt: bool = True) -> Cases:
 
 
 @pytest.mark.parametrize(
-    ("doubt", "strange", "refused"),
+    ("doubt", "strange", "quoted", "refused"),
     [
-        (0.05, True, False),
-        (0.10, True, False),
-        (0.11, True, True),
-        (0.11, False, False),
-        (0.28, False, False),
-        (0.29, False, True),
+        (0.05, True, True, False),
+        (0.10, True, True, False),
+        (0.11, True, True, True),
+        (0.11, False, True, False),
+        (0.28, False, True, False),
+        (0.29, False, True, True),
+        (0.90, False, False, False),
+        (0.90, True, False, True),
+        (0.90, False, None, False),
+        (0.40, False, None, True),
     ],
 )
-def test_doubt_refuses_as_the_service_does(doubt: float, strange: bool, refused: bool) -> None:
-    one = cases(a_record(1, doubt=doubt, strange=strange))
+def test_doubt_refuses_as_the_service_does(doubt: float, strange: bool, quoted: bool | None, refused: bool) -> None:
+    one = cases(a_record(1, doubt=doubt, strange=strange, quoted=quoted))
     assert list(one.refused_with(PRESENT)) == [refused]
 
 
