@@ -103,7 +103,7 @@ def test_a_file_that_is_lost_has_no_image(workshop: Workshop, views: PageViews) 
 
 def test_a_page_that_failed_is_not_tried_again_at_once(workshop: Workshop) -> None:
     document = a_document(workshop, pdfs.a_text_bomb(300_000))
-    views = PageViews(workshop.stores, 1, replace(LIMITS, seconds=0.3))
+    views = PageViews(workshop.stores, 1, replace(LIMITS, seconds=0.01))
     try:
         for seconds in (60.0, 0.2):
             begun = time.monotonic()
