@@ -75,10 +75,15 @@ class Replies:
 
     def __call__(self, request: dict[str, Any]) -> str:
         last = str(request["messages"][-1]["content"])
-        if "<passage " in last:
+        if self.is_an_answer(request):
             asked = last.rpartition("\n\n")[2]
             return self.always or self._known(asked) or REFUSAL[detect_language(asked)]
         return next((talk.rewritten for talk in TALKS.values() if talk.follow_up in last), "")
+
+    @staticmethod
+    def is_an_answer(request: dict[str, Any]) -> bool:
+        """Whether it asks for an answer, not for a question in other words."""
+        return "<passage " in str(request["messages"][-1]["content"])
 
     @staticmethod
     def _known(asked: str) -> str | None:

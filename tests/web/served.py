@@ -63,7 +63,7 @@ class Served:
         return self.cookies[role]
 
     def model_says(self, reply: str | None = None, fault: Fault = Fault.NONE) -> None:
-        """Whatever is asked; without a `reply` the one that fits the question."""
+        """Whatever is asked; without a `reply` the one that fits the question. A fault strikes answers alone."""
         self.replies.always = reply
         self.model.fault = fault
         self.model.gone.clear()
@@ -154,6 +154,7 @@ def serving(folder: Path) -> Iterator[Served]:
     """The server in an empty folder, ready, and its model; both gone at the end of the block."""
     replies = Replies()
     with scripted_model(replies) as model:
+        model.struck = replies.is_an_answer
         settings = {**_SETTINGS, "MQA_LLM_BASE_URL": model.base_url}
         with own_server(folder, need_model=True, settings=settings) as own:
             yield Served(own.client.url, own.client, folder, model, replies)

@@ -70,7 +70,8 @@ def test_many_files_at_once_and_the_reason_of_each_that_fails(person: Person, fi
 
 def test_the_same_file_again_is_said(person: Person, files: Path) -> None:
     new_base(person, "same")
-    first, second = written(files, {"one.pdf": a_manual(1), "other-name.pdf": a_manual(1)})
+    content = a_manual(1)
+    first, second = written(files, {"one.pdf": content, "other-name.pdf": content})
     person.by("upload-input").set_input_files(first)
     expect(state(person, "one.pdf")).to_have_attribute("data-state", "ready")
     person.by("upload-input").set_input_files(second)

@@ -1,0 +1,77 @@
+"""What keeps a server or a command from starting."""
+
+from __future__ import annotations
+
+from app.errors.base import ManualqaError
+
+
+class SetupError(ManualqaError):
+    """The program cannot start as it is set up."""
+
+    zh = "按当前设置，程序无法启动。"
+
+
+class DataFolderLocked(SetupError):
+    """The data folder {folder} is in use by another manualqa ({owner}). Stop that one, or choose another folder with MQA_DATA_DIR."""
+
+    zh = "数据文件夹 {folder} 正被另一个 manualqa 使用（{owner}）。请先停止它，或用 MQA_DATA_DIR 选择其他文件夹。"
+
+
+class DataFolderUnusable(SetupError):
+    """The data folder {folder} cannot be used: {reason}. Choose a folder that this user may write to with MQA_DATA_DIR."""
+
+    zh = "数据文件夹 {folder} 无法使用：{reason}。请用 MQA_DATA_DIR 选择当前用户可写入的文件夹。"
+
+
+class PortInUse(SetupError):
+    """The address {host}:{port} is in use by another program. Stop it, or choose another port with MQA_PORT or --port."""
+
+    zh = "地址 {host}:{port} 已被其他程序占用。请停止该程序，或用 MQA_PORT 或 --port 换一个端口。"
+
+
+class AddressUnusable(SetupError):
+    """The server cannot listen on {host}:{port}. Choose an address of this machine with MQA_HOST or --host, and a port above 1023 with MQA_PORT or --port."""
+
+    zh = "服务器无法监听 {host}:{port}。请用 MQA_HOST 或 --host 选择本机地址，用 MQA_PORT 或 --port 选择大于 1023 的端口。"
+
+
+class UnknownModel(SetupError):
+    """There is no model named {name}. Known names: {known}. A folder, a .gguf file or a model hub id (owner/name) works too."""
+
+    zh = "没有名为 {name} 的模型。已知名称：{known}。也可使用文件夹、.gguf 文件或模型库 ID（owner/name）。"
+
+
+class WeightsMissing(SetupError):
+    """The weights of {name} are not on this machine ({reason}). With a network, run `manualqa models pull {name}`; without one, copy the model folder from another machine to {folder}."""
+
+    zh = "本机没有 {name} 的权重（{reason}）。有网络时请运行 `manualqa models pull {name}`；没有网络时，请从其他机器把模型文件夹复制到 {folder}。"
+
+
+class WeightsCorrupt(SetupError):
+    """The file {file} of {name} does not have the expected sha256 and was refused. Run `manualqa models pull {name}` again."""
+
+    zh = "{name} 的文件 {file} 与预期的 sha256 不符，已拒绝。请重新运行 `manualqa models pull {name}`。"
+
+
+class ExtraMissing(SetupError):
+    """{feature} needs an optional part: install it with `pip install 'manualqa[{extra}]'`."""
+
+    zh = "{feature} 需要可选组件：请运行 `pip install 'manualqa[{extra}]'`。"
+
+
+class ServerNotRunning(SetupError):
+    """No manualqa server answers at {url}. Start one with `manualqa serve`, or set MQA_URL."""
+
+    zh = "{url} 上没有运行中的 manualqa 服务器。请用 `manualqa serve` 启动，或设置 MQA_URL。"
+
+
+class OwnServerFailed(SetupError):
+    """The temporary server of this command did not start; it said: {said}"""
+
+    zh = "本命令的临时服务器未能启动，其最后的输出为：{said}"
+
+
+class MigrationFailed(SetupError):
+    """The database in {folder} could not be upgraded to this version: {reason}. It was left as it was; a newer manualqa may have written it."""
+
+    zh = "{folder} 中的数据库无法升级到当前版本：{reason}。数据保持原样；它可能是由更新版本的 manualqa 写入的。"
