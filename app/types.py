@@ -37,6 +37,22 @@ class JobState(StrEnum):
     CANCELLED = "cancelled"
 
 
+class AdapterState(StrEnum):
+    """How far an adapter has come: made, found whole and harmless, proved and put to use, put away for good."""
+
+    TRAINED = "trained"
+    CHECKED = "checked"
+    PROMOTED = "promoted"
+    RETIRED = "retired"
+
+
+class PromptKind(StrEnum):
+    """What a model reads before the passages: `SHORT` leaves out the examples, whose manner an adapter has learned."""
+
+    FULL = "full"
+    SHORT = "short"
+
+
 class GenerationState(StrEnum):
     """A knowledge base has one `LIVE` generation, which is searched, and at most one `BUILDING`."""
 

@@ -9,7 +9,16 @@ from sqlalchemy import JSON, ForeignKey, Index, Integer, String, Text, text
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from sqlalchemy.types import DateTime, TypeDecorator
 
-from app.types import DocumentState, GenerationState, JobKind, JobState, Stage, TurnState
+from app.types import (
+    AdapterState,
+    DocumentState,
+    GenerationState,
+    JobKind,
+    JobState,
+    PromptKind,
+    Stage,
+    TurnState,
+)
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -298,3 +307,87 @@ class TurnRow(Table):
     comment: Mapped[str | None] = mapped_column(Text, default=None)
     asked_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
     rated_at: Mapped[datetime | None] = mapped_column(UtcDateTime, default=None)
+
+
+class FinetuneJobRow(Table):
+    """A LoRA training as people watch it; its files are in the run folder, named by the id.
+
+    `config` is the resolved `TrainingConfig`, `examples` the counts and hashes of what it learns from; `step` of
+    `steps` are done; `attempts` counts starts of the process since the last checkpoint. `revision` changes with all
+    that a reader could see.
+    """
+
+    __tablename__ = "finetune_jobs"
+
+    id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    knowledge_base_id: Mapped[str | None] = mapped_column(
+        ForeignKey("knowledge_bases.id", ondelete="SET NULL"), index=True, default=None
+    )
+    name: Mapped[str] = mapped_column(String(200))
+    base: Mapped[str] = mapped_column(String(300))
+    config: Mapped[dict[str, Any]] = mapped_column(JSON)
+    examples: Mapped[dict[str, Any]] = mapped_column(JSON)
+    state: Mapped[JobState] = mapped_column(String(20), default=JobState.QUEUED, index=True)
+    step: Mapped[int] = mapped_column(Integer, default=0)
+    steps: Mapped[int | None] = mapped_column(Integer, default=None)
+    attempts: Mapped[int] = mapped_column(Integer, default=0)
+    revision: Mapped[int] = mapped_column(Integer, default=0)
+    figures: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
+    adapter_id: Mapped[str | None] = mapped_column(String(40), default=None)
+    error_code: Mapped[str | None] = mapped_column(String(60), default=None)
+    error_params: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
+    queued_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
+    started_at: Mapped[datetime | None] = mapped_column(UtcDateTime, default=None)
+    finished_at: Mapped[datetime | None] = mapped_column(UtcDateTime, default=None)
+
+
+class AdapterRow(Table):
+    """A LoRA adapter: its files are in the adapters' folder, named by the id, and never change (`sha256` of them all).
+
+    `prompt` and `context_tokens` are what it was trained with and is served with; `hosted` is what the operator wants,
+    not what a model server has at this moment.
+    """
+
+    __tablename__ = "adapters"
+
+    id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    name: Mapped[str] = mapped_column(String(200), unique=True)
+    base: Mapped[str] = mapped_column(String(300))
+    base_revision: Mapped[str] = mapped_column(String(64))
+    rank: Mapped[int] = mapped_column(Integer)
+    bytes: Mapped[int] = mapped_column(Integer)
+    sha256: Mapped[str] = mapped_column(String(64))
+    prompt: Mapped[PromptKind] = mapped_column(String(20))
+    context_tokens: Mapped[int | None] = mapped_column(Integer, default=None)
+    state: Mapped[AdapterState] = mapped_column(String(20), index=True)
+    hosted: Mapped[bool] = mapped_column(default=False)
+    job_id: Mapped[str | None] = mapped_column(String(40), default=None)
+    data_hash: Mapped[str | None] = mapped_column(String(64), default=None)
+    figures: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
+    used_at: Mapped[datetime | None] = mapped_column(UtcDateTime, default=None)
+
+
+class PromotionRow(Table):
+    """What answers the questions of a knowledge base from a moment on: an adapter, or the base model where it is None.
+
+    `share` is the percentage of questions that the adapter gets; the rest goes to what `previous` names. `forced` says
+    that it was promoted although its proof was missing or worse, `proof` what was compared, `by` the key that did it.
+    """
+
+    __tablename__ = "promotions"
+    __table_args__ = (Index("promotions_of_a_knowledge_base", "knowledge_base_id", "number", unique=True),)
+
+    id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    knowledge_base_id: Mapped[str] = mapped_column(ForeignKey("knowledge_bases.id", ondelete="CASCADE"))
+    number: Mapped[int] = mapped_column(Integer)
+    adapter_id: Mapped[str | None] = mapped_column(ForeignKey("adapters.id"), default=None)
+    previous_id: Mapped[str | None] = mapped_column(ForeignKey("adapters.id"), default=None)
+    share: Mapped[int] = mapped_column(Integer, default=100)
+    kind: Mapped[str] = mapped_column(String(20))
+    forced: Mapped[bool] = mapped_column(default=False)
+    reason: Mapped[str] = mapped_column(Text, default="")
+    proof: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
+    by: Mapped[str] = mapped_column(String(40))
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)

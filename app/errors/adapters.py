@@ -1,0 +1,3 @@
+"""What stands against an adapter and its hosting."""
+
+from __future__ import annotations

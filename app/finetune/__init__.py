@@ -1,0 +1,1 @@
+"""Fine-tuning: examples, the training job, and the adapters that come of it."""
