@@ -212,6 +212,25 @@ class Settings(BaseSettings):
     judge_model: str | None = Field(None, description="That endpoint's name for the judging model.")
     judge_api_key: SecretStr | None = Field(None, description="Key of that endpoint.")
 
+    # Training of adapters.
+    finetune_base: str | None = Field(
+        None, description="Model that adapters are trained for: a known name or a folder; by default `MQA_LLM_MODEL`."
+    )
+    finetune_pairs: int = Field(
+        5000, gt=0, description="Most pairs of one training; on two cores those take days with the smallest model."
+    )
+    finetune_body_mb: int = Field(20, gt=0, description="Largest file of pairs sent; 5,000 pairs are about 3 MB.")
+    max_finetunes: int = Field(
+        50, gt=0, description="Most trainings kept; a run folder with its checkpoints is about 100 MB."
+    )
+    finetune_queue: int = Field(5, gt=0, description="Most trainings that wait or run at the same time.")
+    finetune_attempts: int = Field(
+        3, ge=1, le=20, description="Starts of a training without a new checkpoint before it is given up."
+    )
+    finetune_stop_seconds: float = Field(
+        60.0, gt=0, description="Longest wait for the checkpoint of a training that is cancelled; one step may take 30 s."
+    )
+
     @property
     def files_dir(self) -> Path:
         return self.data_dir / "files"
@@ -227,6 +246,10 @@ class Settings(BaseSettings):
     @property
     def logs_dir(self) -> Path:
         return self.data_dir / "logs"
+
+    @property
+    def finetune_dir(self) -> Path:
+        return self.data_dir / "finetune"
 
 
 class _Language(BaseSettings):
@@ -270,6 +293,16 @@ def keep_to_one_thread() -> None:
 def child_environment(**changes: str) -> dict[str, str]:
     """The environment of a child process: this process's own with `changes`."""
     return {**os.environ, **changes}
+
+
+_HARMLESS = ("PATH", "HOME", "TMPDIR", "LANG", "TZ", "LD_LIBRARY_PATH", "OMP_NUM_THREADS")
+_HARMLESS_BEGINNINGS = ("LC_", "CUDA_", "NVIDIA_", "ROCR_", "HIP_")
+
+
+def child_environment_without_secrets(**changes: str) -> dict[str, str]:
+    """Of this process's environment only what finds programs, files and accelerators, with `changes`; no key is in it."""
+    kept = {k: v for k, v in os.environ.items() if k in _HARMLESS or k.startswith(_HARMLESS_BEGINNINGS)}
+    return {**kept, **changes}
 
 
 @lru_cache(maxsize=1)

@@ -46,6 +46,16 @@ class AdapterState(StrEnum):
     RETIRED = "retired"
 
 
+class TrainingStage(StrEnum):
+    """How far a training of an adapter has come; what is behind it is not done again."""
+
+    WAITING = "waiting"
+    PREPARING = "preparing"
+    TRAINING = "training"
+    REGISTERING = "registering"
+    DONE = "done"
+
+
 class PromptKind(StrEnum):
     """What a model reads before the passages: `SHORT` leaves out the examples, whose manner an adapter has learned."""
 

@@ -17,6 +17,7 @@ from app.types import (
     JobState,
     PromptKind,
     Stage,
+    TrainingStage,
     TurnState,
 )
 
@@ -312,9 +313,9 @@ class TurnRow(Table):
 class FinetuneJobRow(Table):
     """A LoRA training as people watch it; its files are in the run folder, named by the id.
 
-    `config` is the resolved `TrainingConfig`, `examples` the counts and hashes of what it learns from; `step` of
-    `steps` are done; `attempts` counts starts of the process since the last checkpoint. `revision` changes with all
-    that a reader could see.
+    `config` are the choices of whoever ordered it, and the resolved `TrainingConfig` once it is prepared; `examples`
+    the counts and hashes of what it learns from; `step` of `steps` are done; `attempts` counts how often it was taken
+    up since it last came on (prepared, a checkpoint, trained). `revision` changes with all that a reader could see.
     """
 
     __tablename__ = "finetune_jobs"
@@ -328,6 +329,7 @@ class FinetuneJobRow(Table):
     config: Mapped[dict[str, Any]] = mapped_column(JSON)
     examples: Mapped[dict[str, Any]] = mapped_column(JSON)
     state: Mapped[JobState] = mapped_column(String(20), default=JobState.QUEUED, index=True)
+    stage: Mapped[TrainingStage] = mapped_column(String(20), default=TrainingStage.WAITING)
     step: Mapped[int] = mapped_column(Integer, default=0)
     steps: Mapped[int | None] = mapped_column(Integer, default=None)
     attempts: Mapped[int] = mapped_column(Integer, default=0)

@@ -27,6 +27,7 @@ def upgrade() -> None:
         sa.Column("config", sa.JSON(), nullable=False),
         sa.Column("examples", sa.JSON(), nullable=False),
         sa.Column("state", sa.String(length=20), nullable=False),
+        sa.Column("stage", sa.String(length=20), nullable=False),
         sa.Column("step", sa.Integer(), nullable=False),
         sa.Column("steps", sa.Integer(), nullable=True),
         sa.Column("attempts", sa.Integer(), nullable=False),

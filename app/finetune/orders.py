@@ -1,0 +1,23 @@
+"""What somebody asks to be trained, as it is kept in the run folder until it is prepared."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict
+
+from app.finetune.choices import DataChoices, TrainingChoices
+from eval.question_sets import Format
+
+
+class TrainingOrder(BaseModel):
+    """Pairs as they were sent, the knowledge base whose passages go with them, and the choices that were made."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    knowledge_base_id: str
+    name: str
+    base: str
+    pairs_name: str
+    pairs: str
+    format: Format
+    data: DataChoices
+    training: TrainingChoices
