@@ -2,19 +2,22 @@
 
     ManualqaError
     |- InvalidInput (422)       QuestionEmpty, QuestionTooLong, InvalidName, InvalidRequest (400),
-    |                           BodyTooLarge (413), UnsupportedType (415), QuestionSetInvalid, TooManyQuestions
+    |                           BodyTooLarge (413), UnsupportedType (415), QuestionSetInvalid, TooManyQuestions,
+    |                           TrainingPairsInvalid, TrainingSetTooSmall
     |- NotFound (404)           KnowledgeBaseNotFound, DocumentNotFound, JobNotFound, EvaluationNotFound, CalibrationNotFound,
     |                           ConversationNotFound, TurnNotFound,
     |                           PageNotFound, NoPageImage, RouteNotFound, MethodNotAllowed (405)
     |- Conflict (409)           NameTaken, FingerprintMismatch, KnowledgeBaseFull, RebuildRunning, JobEnded,
     |                           JobCancelled, NothingToRetry, KnowledgeBaseEmpty, EvaluationsFull, EvaluationEnded,
-    |                           NothingToResume, EvaluationUnanswered, CalibrationImpossible, ConversationFull
+    |                           NothingToResume, EvaluationUnanswered, CalibrationImpossible, ConversationFull,
+    |                           TrainingBaseUnusable, TrainingDoesNotFit
     |- Denied                   KeyMissing (401), KeyInvalid (401), SessionEnded (401), SignInLinkInvalid (401),
     |                           RoleTooLow (403), CrossSite (403)
     |- DocumentError            Unreadable, EmptyFile, NoText, NeedsOcr, Encrypted, TooManyPages, DocumentTooCostly,
     |                           PageImageFailed, IngestFailed, RebuildFailed, GaveUp
     |- Unavailable (503)        ModelUnavailable, ModelBusy (429), EmbedderUnavailable, OcrUnavailable, IndexUnavailable, DiskFull (507),
     |                           NotReady, PagesBusy, EvaluationQueueFull (429), EvaluationStopped
+    |- TrainingDiverged, TrainingFailed (500)
     `- SetupError               DataFolderLocked, DataFolderUnusable, PortInUse, AddressUnusable, WeightsMissing, WeightsCorrupt, UnknownModel, ExtraMissing,
                                 ServerNotRunning, OwnServerFailed, MigrationFailed
 
@@ -46,6 +49,14 @@ from app.errors.documents import (
     RebuildFailed,
     TooManyPages,
     Unreadable,
+)
+from app.errors.finetuning import (
+    TrainingBaseUnusable,
+    TrainingDiverged,
+    TrainingDoesNotFit,
+    TrainingFailed,
+    TrainingPairsInvalid,
+    TrainingSetTooSmall,
 )
 from app.errors.requests import (
     BodyTooLarge,
@@ -186,6 +197,12 @@ __all__ = [
     "SignInLinkInvalid",
     "TooManyPages",
     "TooManyQuestions",
+    "TrainingBaseUnusable",
+    "TrainingDiverged",
+    "TrainingDoesNotFit",
+    "TrainingFailed",
+    "TrainingPairsInvalid",
+    "TrainingSetTooSmall",
     "TurnNotFound",
     "Unavailable",
     "UnknownModel",
