@@ -228,7 +228,9 @@ class Settings(BaseSettings):
         3, ge=1, le=20, description="Starts of a training without a new checkpoint before it is given up."
     )
     finetune_stop_seconds: float = Field(
-        60.0, gt=0, description="Longest wait for the checkpoint of a training that is cancelled; one step may take 30 s."
+        60.0,
+        gt=0,
+        description="Longest wait for the checkpoint of a training that is cancelled; one step may take 30 s.",
     )
 
     @property

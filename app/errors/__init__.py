@@ -2,21 +2,22 @@
 
     ManualqaError
     |- InvalidInput (422)       QuestionEmpty, QuestionTooLong, InvalidName, InvalidRequest (400),
-    |                           BodyTooLarge (413), UnsupportedType (415), QuestionSetInvalid, TooManyQuestions
+    |                           BodyTooLarge (413), UnsupportedType (415), QuestionSetInvalid, TooManyQuestions,
+    |                           TrainingPairsInvalid, TrainingSetTooSmall
     |- NotFound (404)           KnowledgeBaseNotFound, DocumentNotFound, JobNotFound, EvaluationNotFound, CalibrationNotFound,
     |                           ConversationNotFound, TurnNotFound, TrainingNotFound,
     |                           PageNotFound, NoPageImage, RouteNotFound, MethodNotAllowed (405)
     |- Conflict (409)           NameTaken, FingerprintMismatch, KnowledgeBaseFull, RebuildRunning, JobEnded,
     |                           JobCancelled, NothingToRetry, KnowledgeBaseEmpty, EvaluationsFull, EvaluationEnded,
     |                           NothingToResume, EvaluationUnanswered, CalibrationImpossible, ConversationFull,
-    |                           TrainingEnded, TrainingDone, TrainingsFull
+    |                           TrainingEnded, TrainingDone, TrainingsFull, TrainingBaseUnusable, TrainingDoesNotFit
     |- Denied                   KeyMissing (401), KeyInvalid (401), SessionEnded (401), SignInLinkInvalid (401),
     |                           RoleTooLow (403), CrossSite (403)
     |- DocumentError            Unreadable, EmptyFile, NoText, NeedsOcr, Encrypted, TooManyPages, DocumentTooCostly,
     |                           PageImageFailed, IngestFailed, RebuildFailed, GaveUp
     |- Unavailable (503)        ModelUnavailable, ModelBusy (429), EmbedderUnavailable, OcrUnavailable, IndexUnavailable, DiskFull (507),
     |                           NotReady, PagesBusy, EvaluationQueueFull (429), EvaluationStopped, TrainingQueueFull (429)
-    |- TrainingGaveUp (500)
+    |- TrainingDiverged, TrainingFailed, TrainingGaveUp (500)
     `- SetupError               DataFolderLocked, DataFolderUnusable, PortInUse, AddressUnusable, WeightsMissing, WeightsCorrupt, UnknownModel, ExtraMissing,
                                 ServerNotRunning, OwnServerFailed, MigrationFailed
 
@@ -50,11 +51,17 @@ from app.errors.documents import (
     Unreadable,
 )
 from app.errors.finetuning import (
+    TrainingBaseUnusable,
+    TrainingDiverged,
+    TrainingDoesNotFit,
     TrainingDone,
     TrainingEnded,
+    TrainingFailed,
     TrainingGaveUp,
     TrainingNotFound,
+    TrainingPairsInvalid,
     TrainingQueueFull,
+    TrainingSetTooSmall,
     TrainingsFull,
 )
 from app.errors.requests import (
@@ -196,11 +203,17 @@ __all__ = [
     "SignInLinkInvalid",
     "TooManyPages",
     "TooManyQuestions",
+    "TrainingBaseUnusable",
+    "TrainingDiverged",
+    "TrainingDoesNotFit",
     "TrainingDone",
     "TrainingEnded",
+    "TrainingFailed",
     "TrainingGaveUp",
     "TrainingNotFound",
+    "TrainingPairsInvalid",
     "TrainingQueueFull",
+    "TrainingSetTooSmall",
     "TrainingsFull",
     "TurnNotFound",
     "Unavailable",

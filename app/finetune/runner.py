@@ -22,7 +22,7 @@ from app.finetune.process import TrainingProcess
 from app.finetune.progress import progress_of
 from app.finetune.registry import AdapterRegistry, TrainedAdapter
 from app.finetune.run_folders import RunFolders
-from app.types import JobState, TrainingStage
+from app.types import TrainingStage
 
 log = structlog.get_logger(__name__)
 
