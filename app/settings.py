@@ -230,7 +230,7 @@ class Settings(BaseSettings):
     finetune_stop_seconds: float = Field(
         60.0,
         gt=0,
-        description="Longest wait for the checkpoint of a training that is cancelled; one step may take 30 s.",
+        description="Longest wait for the checkpoint of a training that is stopped; a step may take 30 s.",
     )
 
     @property
@@ -302,7 +302,7 @@ _HARMLESS_BEGINNINGS = ("LC_", "CUDA_", "NVIDIA_", "ROCR_", "HIP_")
 
 
 def child_environment_without_secrets(**changes: str) -> dict[str, str]:
-    """Of this process's environment only what finds programs, files and accelerators, with `changes`; no key is in it."""
+    """Of this process's environment what finds programs, files and accelerators, with `changes`: no key is in it."""
     kept = {k: v for k, v in os.environ.items() if k in _HARMLESS or k.startswith(_HARMLESS_BEGINNINGS)}
     return {**kept, **changes}
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import BaseModel, ConfigDict
 
-from app.finetune.choices import DataChoices, TrainingChoices
+from app.finetune.choices import TrainingChoices
 from eval.question_sets import Format
 
 
@@ -19,5 +19,4 @@ class TrainingOrder(BaseModel):
     pairs_name: str
     pairs: str
     format: Format
-    data: DataChoices
     training: TrainingChoices

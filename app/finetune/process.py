@@ -1,4 +1,4 @@
-"""The process that trains: started for a run folder, followed, stopped politely, and never two of them in one folder."""
+"""The process that trains: started for a run folder, followed, stopped politely, and never two in one folder."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ log = structlog.get_logger(__name__)
 
 TRAINING_CHILD = (sys.executable, "-P", "-m", "app.finetune.training_child")
 DONE, FAILED, INTERRUPTED = 0, 3, 75
-"""Exit codes of the child; with the first two it has written a result, after the third it goes on when started again."""
+"""Exit codes of the child: with the first two it has written a result, after the third it can go on."""
 
 _POLL_SECONDS = 0.25
 _LOCK = "run.lock"
