@@ -20,6 +20,7 @@ from app.catalogue.conversations import Conversations, History
 from app.catalogue.database import Sessions
 from app.catalogue.documents import Room
 from app.catalogue.evaluations import Evaluations
+from app.catalogue.finetunes import Trainings
 from app.catalogue.inspection import Inspection
 from app.catalogue.keys import Keys
 from app.catalogue.records import Job, KnowledgeBase
@@ -121,7 +122,7 @@ class Services:
         self.bases, self.documents, self.contents = stores.bases, stores.documents, stores.contents
         self.generations, self.jobs, self.files = stores.generations, stores.jobs, stores.files
         self.keys, self.evaluations = Keys(sessions), Evaluations(sessions)
-        self.calibrations = Calibrations(sessions)
+        self.calibrations, self.trainings = Calibrations(sessions), Trainings(sessions)
         self.conversations = Conversations(sessions, History(settings.max_conversations, settings.max_turns))
         self.web_sessions = WebSessions(sessions, settings.session_hours)
         drawing = DrawingLimits(settings.page_image_seconds, settings.page_image_memory_mb, settings.page_image_pixels)
