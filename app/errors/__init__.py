@@ -2,13 +2,16 @@
 
     ManualqaError
     |- InvalidInput (422)       QuestionEmpty, QuestionTooLong, InvalidName, InvalidRequest (400),
-    |                           BodyTooLarge (413), UnsupportedType (415), QuestionSetInvalid, TooManyQuestions
+    |                           BodyTooLarge (413), UnsupportedType (415), QuestionSetInvalid, TooManyQuestions,
+    |                           AdapterInvalid
     |- NotFound (404)           KnowledgeBaseNotFound, DocumentNotFound, JobNotFound, EvaluationNotFound, CalibrationNotFound,
     |                           ConversationNotFound, TurnNotFound,
-    |                           PageNotFound, NoPageImage, RouteNotFound, MethodNotAllowed (405)
+    |                           PageNotFound, NoPageImage, RouteNotFound, MethodNotAllowed (405), AdapterNotFound
     |- Conflict (409)           NameTaken, FingerprintMismatch, KnowledgeBaseFull, RebuildRunning, JobEnded,
     |                           JobCancelled, NothingToRetry, KnowledgeBaseEmpty, EvaluationsFull, EvaluationEnded,
-    |                           NothingToResume, EvaluationUnanswered, CalibrationImpossible, ConversationFull
+    |                           NothingToResume, EvaluationUnanswered, CalibrationImpossible, ConversationFull,
+    |                           AdapterNameTaken, AdaptersFull, AdapterChanged, AdapterNotHosted, AdapterRetired,
+    |                           AdapterPromoted, ProofUnusable, PromotionRefused, NothingToRollBack
     |- Denied                   KeyMissing (401), KeyInvalid (401), SessionEnded (401), SignInLinkInvalid (401),
     |                           RoleTooLow (403), CrossSite (403)
     |- DocumentError            Unreadable, EmptyFile, NoText, NeedsOcr, Encrypted, TooManyPages, DocumentTooCostly,
@@ -31,6 +34,19 @@ from app.errors.access import (
     RoleTooLow,
     SessionEnded,
     SignInLinkInvalid,
+)
+from app.errors.adapters import (
+    AdapterChanged,
+    AdapterInvalid,
+    AdapterNameTaken,
+    AdapterNotFound,
+    AdapterNotHosted,
+    AdapterPromoted,
+    AdapterRetired,
+    AdaptersFull,
+    NothingToRollBack,
+    PromotionRefused,
+    ProofUnusable,
 )
 from app.errors.base import ManualqaError
 from app.errors.documents import (
@@ -114,6 +130,14 @@ from app.errors.unavailable import (
 )
 
 __all__ = [
+    "AdapterChanged",
+    "AdapterInvalid",
+    "AdapterNameTaken",
+    "AdapterNotFound",
+    "AdapterNotHosted",
+    "AdapterPromoted",
+    "AdapterRetired",
+    "AdaptersFull",
     "AddressUnusable",
     "BodyTooLarge",
     "CalibrationImpossible",
@@ -167,12 +191,15 @@ __all__ = [
     "NotReady",
     "NothingToResume",
     "NothingToRetry",
+    "NothingToRollBack",
     "OcrUnavailable",
     "OwnServerFailed",
     "PageImageFailed",
     "PageNotFound",
     "PagesBusy",
     "PortInUse",
+    "PromotionRefused",
+    "ProofUnusable",
     "QuestionEmpty",
     "QuestionSetInvalid",
     "QuestionTooLong",
