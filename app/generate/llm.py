@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Protocol, cast
 import httpx2
 import structlog
 
-from app.errors import ModelBusy, ModelUnavailable
+from app.errors import AdapterNotHosted, ModelBusy, ModelUnavailable
 from app.ports import Message, ModelStatus, Odds, Usage
 
 if TYPE_CHECKING:
@@ -73,13 +73,15 @@ class OpenAICompatibleModel:
     def name(self) -> str:
         return self._name
 
-    async def stream(self, messages: Sequence[Message], max_tokens: int) -> AsyncGenerator[str | Odds | Usage]:
-        """Pieces of text, then at most one `Usage`; raises `ModelUnavailable` or `ModelBusy`."""
+    async def stream(
+        self, messages: Sequence[Message], max_tokens: int, adapter: str | None = None
+    ) -> AsyncGenerator[str | Odds | Usage]:
+        """Pieces of text, then at most one `Usage`; raises `ModelUnavailable`, `ModelBusy`, `AdapterNotHosted`."""
         loop = asyncio.get_running_loop()
         started = loop.time()
         deadline = started + self._first_token_seconds
         pieces = 0
-        async with aclosing(self._events(messages, max_tokens)) as events:
+        async with aclosing(self._events(messages, max_tokens, adapter)) as events:
             while True:
                 try:
                     async with asyncio.timeout_at(deadline):
@@ -94,33 +96,39 @@ class OpenAICompatibleModel:
         if not pieces:
             raise ModelUnavailable(reason="it wrote nothing")
 
-    async def _events(self, messages: Sequence[Message], max_tokens: int) -> AsyncGenerator[str | Odds | Usage]:
+    async def _events(
+        self, messages: Sequence[Message], max_tokens: int, adapter: str | None
+    ) -> AsyncGenerator[str | Odds | Usage]:
         """The server's stream in our types, its errors in ours; ends only after a proper end of the completion."""
         import openai  # noqa: PLC0415 - takes half a second to import
 
         client = self._client()
         try:
             try:
-                stream = await self._asked(client, messages, max_tokens)
+                stream = await self._asked(client, messages, max_tokens, adapter)
             except openai.APIConnectionError as error:
                 if not isinstance(error.__cause__, _CUT_OFF):
                     raise
-                stream = await self._asked(client, messages, max_tokens)  # it had closed a connection kept from before
+                stream = await self._asked(
+                    client, messages, max_tokens, adapter
+                )  # it had closed a connection kept from before
             async with stream, aclosing(_texts(stream)) as texts:
                 async for item in texts:
                     yield item
         except openai.RateLimitError as error:
             raise ModelBusy(detail=str(error)) from error
         except (openai.OpenAIError, httpx2.HTTPError, ValueError, TypeError, AttributeError) as error:
+            if adapter is not None and isinstance(error, openai.NotFoundError):
+                raise AdapterNotHosted(repr(error), ref=adapter) from error
             if isinstance(error, openai.APIStatusError) and error.status_code == 503:
                 raise ModelBusy(detail=str(error)) from error
             raise ModelUnavailable(reason=_reason(error), detail=repr(error.__cause__ or error)) from error
 
     async def _asked(
-        self, client: AsyncOpenAI, messages: Sequence[Message], max_tokens: int
+        self, client: AsyncOpenAI, messages: Sequence[Message], max_tokens: int, adapter: str | None
     ) -> AsyncStream[ChatCompletionChunk]:
         return await client.chat.completions.create(
-            model=self._name,
+            model=adapter or self._name,
             messages=cast("list[ChatCompletionMessageParam]", [asdict(message) for message in messages]),
             temperature=0,
             max_tokens=max_tokens,
