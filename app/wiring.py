@@ -15,8 +15,9 @@ from app.catalogue.knowledge_bases import KnowledgeBases
 from app.conversing import Conversing
 from app.errors import ExtraMissing
 from app.evaluation.runs import Runs
-from app.generate.engine import EngineConfig, LocalEngine
+from app.generate.engine import LocalEngine
 from app.generate.llm import FixedEndpoint, OpenAICompatibleModel
+from app.generate.model_server import EngineConfig
 from app.ingest import ocr
 from app.ingest.files import FileStore
 from app.ingest.indexing import Stores
@@ -97,6 +98,7 @@ def chosen_parts(settings: Settings) -> Parts:
             slots=settings.llm_slots,
             threads=settings.llm_threads,
             start_seconds=settings.llm_start_seconds,
+            answer_seconds=settings.llm_total_seconds,
         )
     )
     model = OpenAICompatibleModel(weights.name, engine, **times)

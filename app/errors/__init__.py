@@ -17,7 +17,7 @@
     |- DocumentError            Unreadable, EmptyFile, NoText, NeedsOcr, Encrypted, TooManyPages, DocumentTooCostly,
     |                           PageImageFailed, IngestFailed, RebuildFailed, GaveUp
     |- Unavailable (503)        ModelUnavailable, ModelBusy (429), EmbedderUnavailable, OcrUnavailable, IndexUnavailable, DiskFull (507),
-    |                           NotReady, PagesBusy, EvaluationQueueFull (429), EvaluationStopped
+    |                           NotReady, PagesBusy, EvaluationQueueFull (429), EvaluationStopped, HostingFailed
     `- SetupError               DataFolderLocked, DataFolderUnusable, PortInUse, AddressUnusable, WeightsMissing, WeightsCorrupt, UnknownModel, ExtraMissing,
                                 ServerNotRunning, OwnServerFailed, MigrationFailed
 
@@ -44,6 +44,7 @@ from app.errors.adapters import (
     AdapterPromoted,
     AdapterRetired,
     AdaptersFull,
+    HostingFailed,
     NothingToRollBack,
     PromotionRefused,
     ProofUnusable,
@@ -165,6 +166,7 @@ __all__ = [
     "ExtraMissing",
     "FingerprintMismatch",
     "GaveUp",
+    "HostingFailed",
     "IndexUnavailable",
     "IngestFailed",
     "InvalidInput",
