@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -12,7 +12,8 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from app.catalogue.database import Sessions
-from app.catalogue.tables import AdapterRow, PromotionRow, now
+from app.catalogue.promotions import answering_adapters
+from app.catalogue.tables import AdapterRow, now
 from app.errors import AdapterNameTaken, AdapterNotFound, AdapterPromoted, AdapterRetired, AdaptersFull
 from app.types import AdapterState, PromptKind
 
@@ -79,7 +80,7 @@ class AdapterRows:
     def get(self, adapter_id: str) -> Adapter:
         """Raises `AdapterNotFound`."""
         with self._sessions() as session:
-            return _record(_found(session, adapter_id))
+            return _record(session, _found(session, adapter_id))
 
     def find(self, adapter_id: str) -> Adapter | None:
         """The adapter, or None where there is none."""
@@ -93,7 +94,7 @@ class AdapterRows:
         query = select(AdapterRow).where(AdapterRow.job_id == job_id).order_by(AdapterRow.created_at)
         with self._sessions() as session:
             row = session.scalars(query.limit(1)).one_or_none()
-            return None if row is None else _record(row)
+            return None if row is None else _record(session, row)
 
     def all(self, limit: int = 1000, offset: int = 0, *, retired: bool = True) -> list[Adapter]:
         """Adapters, newest first, without the retired ones where those are not wanted."""
@@ -101,7 +102,7 @@ class AdapterRows:
         if not retired:
             query = query.where(AdapterRow.state != AdapterState.RETIRED)
         with self._sessions() as session:
-            return [_record(row) for row in session.scalars(query.limit(limit).offset(offset))]
+            return _records(session, session.scalars(query.limit(limit).offset(offset)))
 
     def wanted(self) -> list[Adapter]:
         """The adapters that are to be hosted, the last used first."""
@@ -111,7 +112,7 @@ class AdapterRows:
             .order_by(func.coalesce(AdapterRow.used_at, AdapterRow.created_at).desc(), AdapterRow.id)
         )
         with self._sessions() as session:
-            return [_record(row) for row in session.scalars(query)]
+            return _records(session, session.scalars(query))
 
     def ids(self) -> set[str]:
         """The ids of all adapters."""
@@ -148,7 +149,7 @@ class AdapterRows:
             )
             session.add(row)
             session.flush()
-            return _record(row)
+            return _record(session, row)
 
     def set_hosted(self, adapter_id: str, *, hosted: bool) -> Adapter:
         """Notes whether a model server is to have it; raises `AdapterNotFound`, and `AdapterRetired` where it is away
@@ -158,7 +159,7 @@ class AdapterRows:
             if hosted and row.state == AdapterState.RETIRED:
                 raise AdapterRetired(ref=adapter_id)
             row.hosted = hosted
-            return _record(row)
+            return _record(session, row)
 
     def used(self, adapter_ids: Sequence[str]) -> None:
         """These have been asked just now; which is used least is decided by it."""
@@ -171,30 +172,16 @@ class AdapterRows:
         with self._sessions.begin() as session:
             row = _found(session, adapter_id)
             row.figures = {**row.figures, **figures}
-            return _record(row)
+            return _record(session, row)
 
     def retire(self, adapter_id: str) -> Adapter:
         """It is not hosted or promoted any more; its files stay. Raises `AdapterNotFound`, `AdapterPromoted`."""
         with self._sessions.begin() as session:
             row = _found(session, adapter_id)
-            if answering(session, adapter_id):
+            if adapter_id in answering_adapters(session):
                 raise AdapterPromoted(ref=adapter_id)
             row.state, row.hosted = AdapterState.RETIRED, False
-            return _record(row)
-
-
-def answering(session: Session, adapter_id: str) -> list[str]:
-    """The knowledge bases whose present promotion gives questions to this adapter."""
-    last = (
-        select(PromotionRow.knowledge_base_id, func.max(PromotionRow.number).label("number"))
-        .group_by(PromotionRow.knowledge_base_id)
-        .subquery()
-    )
-    present = (PromotionRow.knowledge_base_id == last.c.knowledge_base_id) & (PromotionRow.number == last.c.number)
-    mine = (PromotionRow.adapter_id == adapter_id) | (
-        (PromotionRow.previous_id == adapter_id) & (PromotionRow.share < 100)
-    )
-    return list(session.scalars(select(PromotionRow.knowledge_base_id).join(last, present).where(mine)))
+            return _record(session, row)
 
 
 def _require_room(session: Session, name: str, limit: int) -> None:
@@ -211,7 +198,17 @@ def _found(session: Session, adapter_id: str) -> AdapterRow:
     return row
 
 
-def _record(row: AdapterRow) -> Adapter:
+def _record(session: Session, row: AdapterRow) -> Adapter:
+    return _records(session, [row])[0]
+
+
+def _records(session: Session, rows: Iterable[AdapterRow]) -> list[Adapter]:
+    """Whether an adapter is promoted is what the knowledge bases say, which come and go, and no column."""
+    promoted = answering_adapters(session)
+    return [_with_state(row, AdapterState.PROMOTED if row.id in promoted else AdapterState(row.state)) for row in rows]
+
+
+def _with_state(row: AdapterRow, state: AdapterState) -> Adapter:
     return Adapter(
         id=row.id,
         name=row.name,
@@ -222,7 +219,7 @@ def _record(row: AdapterRow) -> Adapter:
         sha256=row.sha256,
         prompt=PromptKind(row.prompt),
         context_tokens=row.context_tokens,
-        state=AdapterState(row.state),
+        state=state,
         hosted=row.hosted,
         job_id=row.job_id,
         data_hash=row.data_hash,

@@ -3,7 +3,8 @@
     ManualqaError
     |- InvalidInput (422)       QuestionEmpty, QuestionTooLong, InvalidName, InvalidRequest (400),
     |                           BodyTooLarge (413), UnsupportedType (415), QuestionSetInvalid, TooManyQuestions,
-    |                           AdapterInvalid
+    |                           AdapterInvalid,
+    |                           TrainingPairsInvalid, TrainingSetTooSmall
     |- NotFound (404)           KnowledgeBaseNotFound, DocumentNotFound, JobNotFound, EvaluationNotFound, CalibrationNotFound,
     |                           ConversationNotFound, TurnNotFound,
     |                           PageNotFound, NoPageImage, RouteNotFound, MethodNotAllowed (405), AdapterNotFound
@@ -11,13 +12,19 @@
     |                           JobCancelled, NothingToRetry, KnowledgeBaseEmpty, EvaluationsFull, EvaluationEnded,
     |                           NothingToResume, EvaluationUnanswered, CalibrationImpossible, ConversationFull,
     |                           AdapterNameTaken, AdaptersFull, AdapterChanged, AdapterNotHosted, AdapterRetired,
-    |                           AdapterPromoted, ProofUnusable, PromotionRefused, NothingToRollBack
+    |                           AdapterPromoted, ProofUnusable, PromotionRefused, NothingToRollBack,
+    |                           TrainingBaseUnusable, TrainingDoesNotFit
     |- Denied                   KeyMissing (401), KeyInvalid (401), SessionEnded (401), SignInLinkInvalid (401),
     |                           RoleTooLow (403), CrossSite (403)
     |- DocumentError            Unreadable, EmptyFile, NoText, NeedsOcr, Encrypted, TooManyPages, DocumentTooCostly,
     |                           PageImageFailed, IngestFailed, RebuildFailed, GaveUp
     |- Unavailable (503)        ModelUnavailable, ModelBusy (429), EmbedderUnavailable, OcrUnavailable, IndexUnavailable, DiskFull (507),
+<<<<<<< HEAD
     |                           NotReady, PagesBusy, EvaluationQueueFull (429), EvaluationStopped, HostingFailed
+=======
+    |                           NotReady, PagesBusy, EvaluationQueueFull (429), EvaluationStopped
+    |- TrainingDiverged, TrainingFailed (500)
+>>>>>>> lora-4
     `- SetupError               DataFolderLocked, DataFolderUnusable, PortInUse, AddressUnusable, WeightsMissing, WeightsCorrupt, UnknownModel, ExtraMissing,
                                 ServerNotRunning, OwnServerFailed, MigrationFailed
 
@@ -63,6 +70,14 @@ from app.errors.documents import (
     RebuildFailed,
     TooManyPages,
     Unreadable,
+)
+from app.errors.finetuning import (
+    TrainingBaseUnusable,
+    TrainingDiverged,
+    TrainingDoesNotFit,
+    TrainingFailed,
+    TrainingPairsInvalid,
+    TrainingSetTooSmall,
 )
 from app.errors.requests import (
     BodyTooLarge,
@@ -215,6 +230,12 @@ __all__ = [
     "SignInLinkInvalid",
     "TooManyPages",
     "TooManyQuestions",
+    "TrainingBaseUnusable",
+    "TrainingDiverged",
+    "TrainingDoesNotFit",
+    "TrainingFailed",
+    "TrainingPairsInvalid",
+    "TrainingSetTooSmall",
     "TurnNotFound",
     "Unavailable",
     "UnknownModel",

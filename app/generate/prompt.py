@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from app.generate.context import Passage
 from app.ports import Message
 from app.text.fences import as_data, one_line
-from app.types import Language
+from app.types import Language, PromptKind
 
 REFUSAL: dict[Language, str] = {"en": "Not stated in the manuals.", "zh": "手册中没有说明。"}
 """What the model is told to write, and nothing else, where the passages do not answer."""
@@ -109,19 +109,28 @@ _EXAMPLES: dict[Language, tuple[_Example, ...]] = {
 _QUESTION: dict[Language, str] = {"en": "Question: ", "zh": "问题："}
 
 
-def constant_messages(language: Language) -> list[Message]:
-    """Rules and examples (an invented product), equal in every prompt of this language."""
+def constant_messages(language: Language, kind: PromptKind = PromptKind.FULL) -> list[Message]:
+    """What is equal in every prompt of a language and kind: the rules; in a full one examples (an invented product)."""
     messages = [Message("system", _RULES[language])]
-    space = " " if language == "en" else ""
+    if kind is PromptKind.SHORT:
+        return messages
     for index, (question, quote, answer) in enumerate(_EXAMPLES[language]):
         passages = _EXAMPLE_PASSAGES[language] + "\n\n" if index == 0 else ""
         messages.append(Message("user", f"{passages}{_QUESTION[language]}{question}"))
-        quoted = f"{QUOTE_MARK[language]}{space}{quote or NO_QUOTE[language][0]}"
-        messages.append(Message("assistant", f"{quoted}\n{ANSWER_MARK[language]}{space}{answer}"))
+        messages.append(Message("assistant", completion(quote, answer, language)))
     return messages
 
 
-def grounded_messages(question: str, passages: Sequence[Passage], language: Language) -> list[Message]:
+def completion(quote: str | None, answer: str, language: Language) -> str:
+    """The reply that the rules ask for; without a quote `answer` is the refusal."""
+    space = " " if language == "en" else ""
+    quoted = f"{QUOTE_MARK[language]}{space}{quote or NO_QUOTE[language][0]}"
+    return f"{quoted}\n{ANSWER_MARK[language]}{space}{answer}"
+
+
+def grounded_messages(
+    question: str, passages: Sequence[Passage], language: Language, kind: PromptKind = PromptKind.FULL
+) -> list[Message]:
     """The whole prompt; what comes from manuals and users is joined in as data, with every fence mark taken out.
 
     The best passage stands last, next to the question, where a small model reads best.
@@ -131,4 +140,4 @@ def grounded_messages(question: str, passages: Sequence[Passage], language: Lang
         for p in reversed(passages)
     ]
     asked = f"{_QUESTION[language]}{one_line(as_data(question))}"
-    return [*constant_messages(language), Message("user", "\n".join(blocks) + "\n\n" + asked)]
+    return [*constant_messages(language, kind), Message("user", "\n".join(blocks) + "\n\n" + asked)]

@@ -6,7 +6,7 @@ import pytest
 
 from app.generate.context import select_passages
 from app.generate.prompt import REFUSAL, constant_messages, grounded_messages
-from app.types import Language
+from app.types import Language, PromptKind
 from tests.fixtures.passages import a_chunk, a_hit, a_result
 
 
@@ -24,6 +24,13 @@ def test_states_and_shows_the_refusal_sentence(language: Language) -> None:
     constant = constant_messages(language)
     assert REFUSAL[language] in constant[0].content
     assert any(m.role == "assistant" and m.content.endswith(REFUSAL[language]) for m in constant)
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_a_short_prompt_is_the_full_one_without_its_examples(language: Language) -> None:
+    passages = select_passages("lid", a_result("Open the lid.").hits, 200)
+    full = grounded_messages("Which lid?", passages, language)
+    assert grounded_messages("Which lid?", passages, language, PromptKind.SHORT) == [full[0], full[-1]]
 
 
 def test_the_best_passage_stands_next_to_the_question() -> None:

@@ -1,0 +1,203 @@
+"""The folder that training starts from: a model of the store as bf16 safetensors with its tokenizer."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from app.errors import TrainingBaseUnusable
+from app.models.gguf_folder import ARCHITECTURE, NotQwen2Error, convert
+from app.models.progress import Progress, SilentProgress
+from app.models.pull import disk_errors, sha256_of, sync, sync_folder
+from app.models.store import ModelStore, ResolvedModel
+
+_MADE = "training"
+_SEAL = "training.json"
+_LOCK_SECONDS = 3600.0
+"""Another process may be making the same folder: a minute for a small model, many for a large one on a slow disk."""
+
+
+@dataclass(frozen=True, slots=True)
+class BaseShape:
+    """What of a model decides the size of an adapter and of its training; `head_size` is that of one attention head."""
+
+    model_type: str
+    layers: int
+    hidden: int
+    intermediate: int
+    heads: int
+    key_value_heads: int
+    head_size: int
+    vocabulary: int
+    tied: bool
+
+    @property
+    def parameters(self) -> int:
+        """Weights of the model, its small vectors left out."""
+        attention = self.hidden * self.head_size * (2 * self.heads + 2 * self.key_value_heads)
+        layer = attention + 3 * self.hidden * self.intermediate
+        return self.layers * layer + self.vocabulary * self.hidden * (1 if self.tied else 2)
+
+    def projections(self) -> dict[str, tuple[int, int]]:
+        """(inputs, outputs) of each projection of a layer."""
+        queries, keys = self.heads * self.head_size, self.key_value_heads * self.head_size
+        return {
+            "q_proj": (self.hidden, queries),
+            "k_proj": (self.hidden, keys),
+            "v_proj": (self.hidden, keys),
+            "o_proj": (queries, self.hidden),
+            "gate_proj": (self.hidden, self.intermediate),
+            "up_proj": (self.hidden, self.intermediate),
+            "down_proj": (self.intermediate, self.hidden),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingBase:
+    """A model that adapters can be trained on. `revision` is that of the model as it is served."""
+
+    name: str
+    revision: str
+    folder: Path
+    shape: BaseShape
+
+
+class _Seal(BaseModel):
+    """Written into a folder that was made here: what it was made from, and the sizes of its files."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    revision: str
+    gguf_sha256: str
+    files: dict[str, int]
+
+    def holds(self, folder: Path, revision: str) -> bool:
+        sizes = {name: (folder / name).stat().st_size for name in self.files if (folder / name).is_file()}
+        return self.revision == revision and sizes == self.files
+
+
+def training_base(store: ModelStore, name: str, progress: Progress | None = None) -> TrainingBase:
+    """The base that `name` stands for on this machine; a GGUF is turned into a folder once, which takes a minute.
+
+    A folder of the user's, or one fetched from the hub, is used as it is. Nothing half made is ever in the place of
+    the folder. Raises `TrainingBaseUnusable`, `ExtraMissing`, `DiskFull`, and what `ModelStore.resolve` does.
+    """
+    model = store.resolve(name)
+    if model.kind != "llm":
+        raise TrainingBaseUnusable(name=name, reason="it does not write text")
+    folder = model.path if model.path.is_dir() else _made(store.folder, model, progress or SilentProgress())
+    _require_whole(folder, name)
+    return TrainingBase(model.name, model.revision, folder, read_shape(folder, name))
+
+
+def read_shape(folder: Path, name: str) -> BaseShape:
+    """The shape that a folder's config.json tells; raises `TrainingBaseUnusable`."""
+    try:
+        config = json.loads((folder / "config.json").read_bytes())
+        heads = config["num_attention_heads"]
+        return BaseShape(
+            model_type=config["model_type"],
+            layers=config["num_hidden_layers"],
+            hidden=config["hidden_size"],
+            intermediate=config["intermediate_size"],
+            heads=heads,
+            key_value_heads=config.get("num_key_value_heads") or heads,
+            head_size=config.get("head_dim") or config["hidden_size"] // heads,
+            vocabulary=config["vocab_size"],
+            tied=bool(config.get("tie_word_embeddings", False)),
+        )
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise TrainingBaseUnusable(str(error), name=name, reason="its config.json is not understood") from error
+
+
+def _require_whole(folder: Path, name: str) -> None:
+    """Raises `TrainingBaseUnusable` where the folder cannot be trained on, before hours are spent on it."""
+    reason = None
+    if not any(folder.glob("*.safetensors")):
+        reason = "its folder has no safetensors weights"
+    elif not (folder / "tokenizer.json").is_file():
+        reason = "its folder has no tokenizer.json"
+    elif (
+        b"chat_template" not in _read(folder / "tokenizer_config.json")
+        and not (folder / "chat_template.jinja").is_file()
+    ):
+        reason = "its tokenizer has no chat template"
+    elif b"quantization_config" in _read(folder / "config.json"):
+        reason = "its weights are quantized"
+    if reason is not None:
+        raise TrainingBaseUnusable(name=name, reason=reason)
+
+
+def _read(path: Path) -> bytes:
+    return path.read_bytes() if path.is_file() else b""
+
+
+def _made(models: Path, model: ResolvedModel, progress: Progress) -> Path:
+    own = model.path.parent.parent == models
+    target = models / _MADE / (model.path.parent.name if own else f"own-{model.revision}")
+    if _is_made(target, model.revision):
+        return target
+    with disk_errors(model.name, models), _lock(target, model.name, progress):
+        if not _is_made(target, model.revision):
+            _make(target, model, progress)
+    return target
+
+
+def _is_made(folder: Path, revision: str) -> bool:
+    try:
+        return _Seal.model_validate_json((folder / _SEAL).read_bytes()).holds(folder, revision)
+    except (OSError, ValidationError):
+        return False
+
+
+@contextmanager
+def _lock(target: Path, name: str, progress: Progress) -> Iterator[None]:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(target.parent / f".{target.name}.lock", thread_local=False)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        progress.note(f"{name}: another process is preparing it for training; waiting")
+        try:
+            lock.acquire(timeout=_LOCK_SECONDS)
+        except Timeout as error:
+            reason = "another process has been preparing it for too long"
+            raise TrainingBaseUnusable(name=name, reason=reason) from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _make(target: Path, model: ResolvedModel, progress: Progress) -> None:
+    """The folder under a temporary name, made durable, sealed and then renamed."""
+    partial = target.with_name(f".{target.name}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir()
+    try:
+        convert(model.path, partial, _begins(progress, model.name), progress.advance)
+    except NotQwen2Error as error:
+        shutil.rmtree(partial, ignore_errors=True)
+        reason = f"only GGUF files of the architecture {ARCHITECTURE} can be prepared"
+        raise TrainingBaseUnusable(str(error), name=model.name, reason=reason) from error
+    files = {path.name: path.stat().st_size for path in sorted(partial.iterdir())}
+    seal = _Seal(name=model.name, revision=model.revision, gguf_sha256=sha256_of(model.path), files=files)
+    (partial / _SEAL).write_text(seal.model_dump_json(indent=2) + "\n", encoding="utf-8")
+    for path in partial.iterdir():
+        sync(path)
+    sync_folder(partial)
+    shutil.rmtree(target, ignore_errors=True)
+    partial.replace(target)
+    sync_folder(target.parent)
+
+
+def _begins(progress: Progress, name: str) -> Callable[[int], None]:
+    return lambda total: progress.begin(f"{name}: preparing for training", total)
