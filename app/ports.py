@@ -225,8 +225,8 @@ class LanguageModel(Protocol):
     Law: `stream` yields pieces of text in order, then at most one `Usage`; before a piece may come the `Odds` of the
     token it begins with, for the first tokens and where the server tells; closing the iterator ends the upstream
     request; whatever goes wrong is `ModelUnavailable` (nothing came yet, or it broke off midway) or `ModelBusy`.
-    `adapter` is the id of an adapter that the model writes with, None the model alone; before the first piece
-    `AdapterNotHosted` says that the server does not have it.
+    With `adapter`, an adapter's id, that adapter writes, else the base model alone, whatever is hosted beside it;
+    where it is not hosted nothing comes but `AdapterNotHosted`.
     """
 
     @property

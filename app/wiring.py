@@ -19,8 +19,9 @@ from app.finetune.adapters import Adapters, Room
 from app.finetune.base_shape import shape_of
 from app.finetune.checking import Base, Limits
 from app.finetune.promoting import Hosts, Promoting
-from app.generate.engine import EngineConfig, LocalEngine
+from app.generate.engine import LocalEngine
 from app.generate.llm import FixedEndpoint, OpenAICompatibleModel
+from app.generate.model_server import EngineConfig
 from app.ingest import ocr
 from app.ingest.files import FileStore
 from app.ingest.indexing import Stores
@@ -125,6 +126,7 @@ def chosen_parts(settings: Settings) -> Parts:
             slots=settings.llm_slots,
             threads=settings.llm_threads,
             start_seconds=settings.llm_start_seconds,
+            answer_seconds=settings.llm_total_seconds,
         )
     )
     model = OpenAICompatibleModel(weights.name, engine, **times)

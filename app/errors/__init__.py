@@ -19,8 +19,12 @@
     |- DocumentError            Unreadable, EmptyFile, NoText, NeedsOcr, Encrypted, TooManyPages, DocumentTooCostly,
     |                           PageImageFailed, IngestFailed, RebuildFailed, GaveUp
     |- Unavailable (503)        ModelUnavailable, ModelBusy (429), EmbedderUnavailable, OcrUnavailable, IndexUnavailable, DiskFull (507),
+<<<<<<< HEAD
+    |                           NotReady, PagesBusy, EvaluationQueueFull (429), EvaluationStopped, HostingFailed
+=======
     |                           NotReady, PagesBusy, EvaluationQueueFull (429), EvaluationStopped
     |- TrainingDiverged, TrainingFailed (500)
+>>>>>>> lora-4
     `- SetupError               DataFolderLocked, DataFolderUnusable, PortInUse, AddressUnusable, WeightsMissing, WeightsCorrupt, UnknownModel, ExtraMissing,
                                 ServerNotRunning, OwnServerFailed, MigrationFailed
 
@@ -47,6 +51,7 @@ from app.errors.adapters import (
     AdapterPromoted,
     AdapterRetired,
     AdaptersFull,
+    HostingFailed,
     NothingToRollBack,
     PromotionRefused,
     ProofUnusable,
@@ -176,6 +181,7 @@ __all__ = [
     "ExtraMissing",
     "FingerprintMismatch",
     "GaveUp",
+    "HostingFailed",
     "IndexUnavailable",
     "IngestFailed",
     "InvalidInput",

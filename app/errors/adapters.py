@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from app.errors.requests import Conflict, InvalidInput, NotFound
+from app.errors.unavailable import Unavailable
 
 
 class AdapterNotFound(NotFound):
@@ -39,6 +40,12 @@ class AdapterNotHosted(Conflict):
     """Adapter {ref} is not hosted by the model server now. `POST /v1/adapters/{ref}/host` has it hosted."""
 
     zh = "适配器 {ref} 目前没有被模型服务托管。`POST /v1/adapters/{ref}/host` 可将其托管。"
+
+
+class HostingFailed(Unavailable):
+    """The model server did not take its adapters: {reason}. It goes on with those that it had."""
+
+    zh = "模型服务未能载入适配器：{reason}。它继续使用原有的适配器。"
 
 
 class AdapterRetired(Conflict):
