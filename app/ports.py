@@ -225,12 +225,16 @@ class LanguageModel(Protocol):
     Law: `stream` yields pieces of text in order, then at most one `Usage`; before a piece may come the `Odds` of the
     token it begins with, for the first tokens and where the server tells; closing the iterator ends the upstream
     request; whatever goes wrong is `ModelUnavailable` (nothing came yet, or it broke off midway) or `ModelBusy`.
+    With `adapter`, an adapter's id, that adapter writes, else the base model alone, whatever is hosted beside it;
+    where it is not hosted nothing comes but `AdapterNotHosted`.
     """
 
     @property
     def name(self) -> str: ...
 
-    def stream(self, messages: Sequence[Message], max_tokens: int) -> AsyncGenerator[str | Odds | Usage]: ...
+    def stream(
+        self, messages: Sequence[Message], max_tokens: int, adapter: str | None = None
+    ) -> AsyncGenerator[str | Odds | Usage]: ...
 
     async def status(self) -> ModelStatus: ...
 

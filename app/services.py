@@ -15,6 +15,8 @@ from anyio import to_thread
 from sqlalchemy import Engine, select
 from sqlalchemy.exc import SQLAlchemyError
 
+from app.authors import Authors, author_name
+from app.catalogue.adapters import AdapterRows
 from app.catalogue.calibrations import Calibrations
 from app.catalogue.conversations import Conversations, History
 from app.catalogue.database import Sessions
@@ -23,6 +25,7 @@ from app.catalogue.evaluations import Evaluations
 from app.catalogue.finetunes import Trainings
 from app.catalogue.inspection import Inspection
 from app.catalogue.keys import Keys
+from app.catalogue.promotions import Promotions
 from app.catalogue.records import Job, KnowledgeBase
 from app.catalogue.web_sessions import WebSessions
 from app.errors import (
@@ -34,7 +37,7 @@ from app.errors import (
     QuestionTooLong,
     Unavailable,
 )
-from app.generate.answer import Answerer, AnswerLimits
+from app.generate.answer import Answerer, AnswerLimits, Author
 from app.generate.engine import LocalEngine
 from app.generate.events import AnswerEvent, DoneEvent
 from app.generate.translate import Translator
@@ -71,7 +74,8 @@ class Question:
     """One question to one knowledge base; None takes the knowledge base's or the server's choice.
 
     `keep_doubtful` gives answers also where the model's doubt would make them refusals; calibration weighs them.
-    `also` are other wordings to search with; `Services.worded` finds them.
+    `also` are other wordings to search with; `Services.worded` finds them. `adapter` is the id of the adapter that is
+    to answer, or "base" for the model alone; `asker` tells askers apart where only a share of them gets an adapter.
     """
 
     knowledge_base_id: str
@@ -81,6 +85,8 @@ class Question:
     language: Language | None = None
     keep_doubtful: bool = False
     also: tuple[str, ...] = ()
+    adapter: str | None = None
+    asker: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +129,8 @@ class Services:
         self.generations, self.jobs, self.files = stores.generations, stores.jobs, stores.files
         self.keys, self.evaluations = Keys(sessions), Evaluations(sessions)
         self.calibrations, self.trainings = Calibrations(sessions), Trainings(sessions)
+        self.adapters, self.promotions = AdapterRows(sessions), Promotions(sessions)
+        self.authors = Authors(self.adapters, self.promotions)
         self.conversations = Conversations(sessions, History(settings.max_conversations, settings.max_turns))
         self.web_sessions = WebSessions(sessions, settings.session_hours)
         drawing = DrawingLimits(settings.page_image_seconds, settings.page_image_memory_mb, settings.page_image_pixels)
@@ -273,7 +281,8 @@ class Services:
         return Fingerprint(embedder.fingerprint, embedder.dimensions, size, overlap, TOKENS_VERSION)
 
     def check_question(self, question: Question) -> KnowledgeBase:
-        """Raises `QuestionEmpty`, `QuestionTooLong`, `KnowledgeBaseNotFound`, `FingerprintMismatch`, `NotReady`."""
+        """Raises `QuestionEmpty`, `QuestionTooLong`, `KnowledgeBaseNotFound`, `FingerprintMismatch`, `NotReady`, and
+        `AdapterNotFound`, `AdapterRetired`, `AdapterNotHosted` where it names an adapter."""
         limit = self.settings.max_question_characters
         if not question.text.strip():
             raise QuestionEmpty
@@ -282,6 +291,7 @@ class Services:
         base = self.bases.get(question.knowledge_base_id)
         self._require_embedder()
         self._embedders.for_index(base.fingerprint)
+        self.authors.check(question.adapter)
         return base
 
     async def worded(self, question: Question) -> Question:
@@ -333,23 +343,25 @@ class Services:
             question.also,
         )
 
-    def _calibrated(self, base: KnowledgeBase) -> Tuning:
-        """What holds of the knowledge base's calibration for its present index and this server's model."""
+    def _calibrated(self, base: KnowledgeBase, adapter_id: str | None = None) -> Tuning:
+        """What holds of the knowledge base's calibration for its present index, and this server's model or adapter."""
         calibration = self.calibrations.find(base.id)
         if calibration is None:
             return Tuning()
-        faults = calibration.faults(base.fingerprint, self.model.name)
+        author = author_name(self.model.name, adapter_id)
+        faults = calibration.faults(base.fingerprint, author)
         if faults and calibration.id not in self._warned:
             self._warned.add(calibration.id)
             log.warning("calibration_stale", knowledge_base_id=base.id, faults=[fault.value for fault in faults])
-        return calibration.holding(base.fingerprint, self.model.name)
+        return calibration.holding(base.fingerprint, author)
 
     def calibration_state(self, base: KnowledgeBase) -> Literal["none", "active", "stale"]:
-        """Whether the knowledge base is calibrated, and for its present index and this server's model."""
+        """Whether the knowledge base is calibrated, and for its present index and what answers its questions."""
         calibration = self.calibrations.find(base.id)
         if calibration is None:
             return "none"
-        return "stale" if calibration.faults(base.fingerprint, self.model.name) else "active"
+        author = author_name(self.model.name, self.authors.present(base.id))
+        return "stale" if calibration.faults(base.fingerprint, author) else "active"
 
     def uncalibrated(self, base: KnowledgeBase) -> Tuning:
         """What holds for a knowledge base that is not calibrated and has no threshold of its own."""
@@ -366,17 +378,25 @@ class Services:
         result = replace(result, seconds=result.seconds + worded_seconds)
         chosen = question.language or base.settings.language
         language: Language = "zh" if (chosen or detect_language(question.text)) == "zh" else "en"
+        author, tuning = await to_thread.run_sync(self._author, base, question)
         stream = self._answerer.stream(
             question.text,
             language,
             result,
             has_documents=base.ready > 0,
             keep_doubtful=question.keep_doubtful,
-            tuning=await to_thread.run_sync(self._calibrated, base),
+            tuning=tuning,
+            author=author,
         )
         async with aclosing(stream) as events:
             async for event in events:
                 yield event
+
+    def _author(self, base: KnowledgeBase, question: Question) -> tuple[Author, Tuning]:
+        """Who answers, and the limits that hold for them."""
+        author = self.authors.of(base.id, question.adapter, question.text, question.asker)
+        stand_in = self._calibrated(base) if author.adapter is not None else None
+        return replace(author, stand_in=stand_in), self._calibrated(base, author.adapter)
 
     async def ask(self, question: Question) -> Answer:
         """The checked answer; raises as `search` does."""

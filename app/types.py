@@ -273,10 +273,11 @@ class Answer:
     """The checked answer: the text shown is that of its grounded sentences alone.
 
     `refused` with `reason` says that the manuals do not answer; `mode` "extractive" says that the model did not write
-    this (`degraded` says why). `withheld` are the sentences that the check took out. `doubt` is the probability (0..1)
-    that the model gave to "no passage states it", None where nobody told; `strange` says that the question names
-    something that no passage shown, or none of a cited document, mentions; `quoted` is False where the model answered
-    behind "no quote".
+    this (`degraded` says why). `model` wrote it, with `adapter` where there is one; `promotion` is the id of what
+    chose the adapter, or none, for the asker. `withheld` are the sentences that the check took out. `doubt` is the
+    probability (0..1) that the model gave to "no passage states it", None where nobody told; `strange` says that the
+    question names something that no passage shown, or none of a cited document, mentions; `quoted` is False where the
+    model answered behind "no quote".
     """
 
     question: str
@@ -289,6 +290,8 @@ class Answer:
     reason: RefusalReason | None = None
     degraded: str | None = None
     model: str | None = None
+    adapter: str | None = None
+    promotion: str | None = None
     withheld: tuple[str, ...] = ()
     prompt_tokens: int | None = None
     completion_tokens: int | None = None

@@ -25,7 +25,8 @@ class RunSettings(_Stored):
 
     `mode` "retrieval" searches only and asks no model. `answerable` and `unanswerable` are the sizes of a sample drawn
     with `seed` (None: all). `keep_doubtful` keeps answers that the model's doubt would have turned into refusals, which
-    calibration needs. `parallel` questions are under way at once.
+    calibration needs. `parallel` questions are under way at once. `adapter` is the id of the adapter that is asked, or
+    "base" for the model alone; an evaluation that was started without has the one that answered at that moment.
     """
 
     mode: Mode = "answers"
@@ -38,6 +39,7 @@ class RunSettings(_Stored):
     keep_doubtful: bool = False
     judge: bool = False
     parallel: int = Field(default=1, ge=1, le=16)
+    adapter: str | None = Field(default=None, max_length=40)
 
 
 class FoundPassage(_Stored):

@@ -6,7 +6,17 @@ from datetime import datetime
 
 from pydantic import Field
 
-from app.api.schemas import AnswerLanguage, AnswerOut, Body, QuestionText, Reason, SearchOut, Shape, Threshold
+from app.api.schemas import (
+    AdapterChoice,
+    AnswerLanguage,
+    AnswerOut,
+    Body,
+    QuestionText,
+    Reason,
+    SearchOut,
+    Shape,
+    Threshold,
+)
 from app.catalogue.conversations import Verdict
 from app.types import TurnState
 
@@ -67,6 +77,7 @@ class TurnIn(Body):
     language: AnswerLanguage = None
     limit: int | None = Field(None, ge=1, le=50)
     threshold: Threshold = None
+    adapter: AdapterChoice = None
 
 
 class BeganOut(Shape):

@@ -122,6 +122,8 @@ async def ask_in_conversation(
         limit=body.limit,
         threshold=body.threshold,
         language=body.language,
+        adapter=body.adapter,
+        asker=key.id,
     )
     await to_thread.run_sync(conversing.check, conversation_id, key.id, question)
     events = _events(conversing, conversation_id, key.id, question, language)

@@ -76,7 +76,9 @@ OrderDep = Annotated[TrainingOrder, Depends(get_order)]
 
 
 @router.post("/datasets", dependencies=[editor], openapi_extra=_body)
-async def look_at_data(trainings: TrainingsDep, order: OrderDep, language: LanguageDep, examples: Few = _FEW) -> DatasetOut:
+async def look_at_data(
+    trainings: TrainingsDep, order: OrderDep, language: LanguageDep, examples: Few = _FEW
+) -> DatasetOut:
     """What would be learned from the pairs: a report on the examples, some of them as they are, and what the training
     would cost. Passages are searched for each pair, which takes a while; nothing is kept."""
     return dataset_out(await trainings.look(order), examples, language)
@@ -118,9 +120,7 @@ def show_training(job_id: str, trainings: TrainingsDep, language: LanguageDep) -
 
 
 @router.get("/jobs/{job_id}/events", dependencies=[reader], response_class=StreamingResponse)
-def watch_training(
-    job_id: str, request: Request, trainings: TrainingsDep, language: LanguageDep
-) -> StreamingResponse:
+def watch_training(job_id: str, request: Request, trainings: TrainingsDep, language: LanguageDep) -> StreamingResponse:
     """Server-sent events: a `job` now and whenever it changes, with the points of its curves that are new since the
     last one; the stream ends with the training. `curves.after` is the step after which these points take the place of
     all that came before: a training that goes on after a kill does some steps again."""

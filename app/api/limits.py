@@ -15,7 +15,8 @@ from app.api.problems import problem
 from app.errors import BodyTooLarge
 
 _BOUNDED_THERE = re.compile(
-    r"/v1/knowledge-bases/[^/]+/documents|/v1/evaluations|/v1/finetune/(?:datasets|estimate|jobs)"
+    r"/v1/knowledge-bases/[^/]+/documents|/v1/evaluations|/v1/adapters(/[^/]+/prove)?"
+    r"|/v1/finetune/(?:datasets|estimate|jobs)"
 )
 """POST routes that check the caller's key first and then read a larger body, piece by piece."""
 

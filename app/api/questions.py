@@ -13,7 +13,7 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel
 
-from app.api.deps import LanguageDep, ServicesDep, reader
+from app.api.deps import KeyDep, LanguageDep, ServicesDep, reader
 from app.api.documents import chunk_out
 from app.api.events import EVENT_STREAM, HEADERS, sse
 from app.api.problems import reason
@@ -72,7 +72,7 @@ _stream_docs = {
 
 @router.post("/ask", response_model=AnswerOut, responses=_stream_docs)  # type: ignore[arg-type]
 async def ask(
-    knowledge_base_id: str, body: AskIn, request: Request, services: ServicesDep, language: LanguageDep
+    knowledge_base_id: str, body: AskIn, request: Request, services: ServicesDep, key: KeyDep, language: LanguageDep
 ) -> AnswerOut | Response:
     """Answer a question from the manuals alone, every sentence with the page and the words that carry it.
 
@@ -80,7 +80,13 @@ async def ask(
     of the manuals' own sentences and `mode` is `extractive`.
     """
     question = Question(
-        knowledge_base_id, body.question, limit=body.limit, threshold=body.threshold, language=body.language
+        knowledge_base_id,
+        body.question,
+        limit=body.limit,
+        threshold=body.threshold,
+        language=body.language,
+        adapter=body.adapter,
+        asker=key.id,
     )
     await to_thread.run_sync(services.check_question, question)
     if body.stream or EVENT_STREAM in request.headers.get("accept", ""):
@@ -127,7 +133,7 @@ def encoded(event: AnswerEvent) -> bytes:
 
 @router.post("/ask-batch", response_model=BatchOut)
 async def ask_batch(
-    knowledge_base_id: str, body: BatchIn, request: Request, services: ServicesDep, language: LanguageDep
+    knowledge_base_id: str, body: BatchIn, request: Request, services: ServicesDep, key: KeyDep, language: LanguageDep
 ) -> BatchOut | Response:
     """Answer several questions; one that fails does not keep the others from their answers."""
     limit = services.settings.max_batch_questions
@@ -135,7 +141,11 @@ async def ask_batch(
         count = len(body.questions)
         raise InvalidInput(reason=f"{count} questions are more than the {limit} allowed (MQA_MAX_BATCH_QUESTIONS)")
     await to_thread.run_sync(services.bases.get, knowledge_base_id)
-    questions = [Question(knowledge_base_id, text, language=body.language) for text in body.questions]
+    await to_thread.run_sync(services.authors.check, body.adapter)
+    questions = [
+        Question(knowledge_base_id, text, language=body.language, adapter=body.adapter, asker=key.id)
+        for text in body.questions
+    ]
     items = await _while_connected(request, _batch(services, questions, language))
     return Response(status_code=GONE) if items is None else BatchOut(items=items)
 
@@ -182,6 +192,8 @@ def answer_out(answer: Answer) -> AnswerOut:
         reason=answer.reason,
         degraded=answer.degraded,
         model=answer.model,
+        adapter=answer.adapter,
+        promotion=answer.promotion,
         sentences=[
             SentenceOut(text=sentence.text, citations=[_citation(citation) for citation in sentence.citations])
             for sentence in answer.sentences

@@ -181,6 +181,17 @@ class ChunkList(Shape):
     chunks: list[ChunkOut]
 
 
+AdapterChoice = Annotated[
+    str | None,
+    Field(
+        max_length=40,
+        description="Id of the adapter that is to answer, or `base` for the model alone; by default what the knowledge "
+        "base has been given.",
+        examples=["ad-3f1c9a0d5e7b2468"],
+    ),
+]
+
+
 class SearchIn(Body):
     question: QuestionText = Field(examples=["What does error E-04 mean?"])
     limit: int | None = Field(None, ge=1, le=50)
@@ -221,12 +232,14 @@ class AskIn(Body):
     language: AnswerLanguage = None
     limit: int | None = Field(None, ge=1, le=50)
     threshold: Threshold = None
+    adapter: AdapterChoice = None
     stream: bool = Field(False, description="Send server-sent events: `sources`, then `token`s, then `done`.")
 
 
 class BatchIn(Body):
     questions: list[QuestionText] = Field(min_length=1)
     language: AnswerLanguage = None
+    adapter: AdapterChoice = None
 
 
 class CitationOut(Shape):
@@ -259,6 +272,8 @@ class AnswerOut(Shape):
     reason: RefusalReason | None
     degraded: str | None = Field(description="Why the model did not write this, where `mode` is `extractive`.")
     model: str | None
+    adapter: str | None = Field(description="Id of the adapter that the model wrote with; null for the model alone.")
+    promotion: str | None = Field(description="Id of the promotion that chose, where the asker did not.")
     sentences: list[SentenceOut]
     citations: list[CitationOut]
     withheld: list[str] = Field(description="Sentences of the model that the passages do not carry.")

@@ -195,6 +195,8 @@ class Conversations:
             "written": outcome.written,
             "error_code": outcome.error_code,
             "error_params": outcome.error_params or {},
+            "promotion_id": None if outcome.answer is None else outcome.answer.promotion,
+            "adapter_id": None if outcome.answer is None else outcome.answer.adapter,
         }
         with self._sessions.begin() as session:
             session.execute(

@@ -288,7 +288,8 @@ class ConversationRow(Table):
 
 class TurnRow(Table):
     """One question of a conversation. `answer` and `sources` are an `Answer` and a `SearchResult` as JSON; `written` is
-    what the model had written where there is no answer; `verdict` and `comment` are the asker's."""
+    what the model had written where there is no answer; `verdict` and `comment` are the asker's; `promotion_id` and
+    `adapter_id` are the answer's, to be counted."""
 
     __tablename__ = "turns"
     __table_args__ = (Index("turns_of_a_conversation", "conversation_id", "number", unique=True),)
@@ -308,6 +309,8 @@ class TurnRow(Table):
     comment: Mapped[str | None] = mapped_column(Text, default=None)
     asked_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
     rated_at: Mapped[datetime | None] = mapped_column(UtcDateTime, default=None)
+    promotion_id: Mapped[str | None] = mapped_column(String(40), index=True, default=None)
+    adapter_id: Mapped[str | None] = mapped_column(String(40), default=None)
 
 
 class FinetuneJobRow(Table):

@@ -3,20 +3,24 @@
     ManualqaError
     |- InvalidInput (422)       QuestionEmpty, QuestionTooLong, InvalidName, InvalidRequest (400),
     |                           BodyTooLarge (413), UnsupportedType (415), QuestionSetInvalid, TooManyQuestions,
+    |                           AdapterInvalid,
     |                           TrainingPairsInvalid, TrainingSetTooSmall
     |- NotFound (404)           KnowledgeBaseNotFound, DocumentNotFound, JobNotFound, EvaluationNotFound, CalibrationNotFound,
-    |                           ConversationNotFound, TurnNotFound, TrainingNotFound,
+    |                           ConversationNotFound, TurnNotFound, AdapterNotFound, TrainingNotFound,
     |                           PageNotFound, NoPageImage, RouteNotFound, MethodNotAllowed (405)
     |- Conflict (409)           NameTaken, FingerprintMismatch, KnowledgeBaseFull, RebuildRunning, JobEnded,
     |                           JobCancelled, NothingToRetry, KnowledgeBaseEmpty, EvaluationsFull, EvaluationEnded,
     |                           NothingToResume, EvaluationUnanswered, CalibrationImpossible, ConversationFull,
-    |                           TrainingEnded, TrainingDone, TrainingsFull, TrainingBaseUnusable, TrainingDoesNotFit
+    |                           AdapterNameTaken, AdaptersFull, AdapterChanged, AdapterNotHosted, AdapterRetired,
+    |                           AdapterPromoted, ProofUnusable, PromotionRefused, NothingToRollBack,
+    |                           TrainingBaseUnusable, TrainingDoesNotFit, TrainingEnded, TrainingDone, TrainingsFull
     |- Denied                   KeyMissing (401), KeyInvalid (401), SessionEnded (401), SignInLinkInvalid (401),
     |                           RoleTooLow (403), CrossSite (403)
     |- DocumentError            Unreadable, EmptyFile, NoText, NeedsOcr, Encrypted, TooManyPages, DocumentTooCostly,
     |                           PageImageFailed, IngestFailed, RebuildFailed, GaveUp
     |- Unavailable (503)        ModelUnavailable, ModelBusy (429), EmbedderUnavailable, OcrUnavailable, IndexUnavailable, DiskFull (507),
-    |                           NotReady, PagesBusy, EvaluationQueueFull (429), EvaluationStopped, TrainingQueueFull (429)
+    |                           NotReady, PagesBusy, EvaluationQueueFull (429), EvaluationStopped, HostingFailed,
+    |                           TrainingQueueFull (429)
     |- TrainingDiverged, TrainingFailed, TrainingGaveUp (500)
     `- SetupError               DataFolderLocked, DataFolderUnusable, PortInUse, AddressUnusable, WeightsMissing, WeightsCorrupt, UnknownModel, ExtraMissing,
                                 ServerNotRunning, OwnServerFailed, MigrationFailed
@@ -34,6 +38,20 @@ from app.errors.access import (
     RoleTooLow,
     SessionEnded,
     SignInLinkInvalid,
+)
+from app.errors.adapters import (
+    AdapterChanged,
+    AdapterInvalid,
+    AdapterNameTaken,
+    AdapterNotFound,
+    AdapterNotHosted,
+    AdapterPromoted,
+    AdapterRetired,
+    AdaptersFull,
+    HostingFailed,
+    NothingToRollBack,
+    PromotionRefused,
+    ProofUnusable,
 )
 from app.errors.base import ManualqaError
 from app.errors.documents import (
@@ -131,6 +149,14 @@ from app.errors.unavailable import (
 )
 
 __all__ = [
+    "AdapterChanged",
+    "AdapterInvalid",
+    "AdapterNameTaken",
+    "AdapterNotFound",
+    "AdapterNotHosted",
+    "AdapterPromoted",
+    "AdapterRetired",
+    "AdaptersFull",
     "AddressUnusable",
     "BodyTooLarge",
     "CalibrationImpossible",
@@ -158,6 +184,7 @@ __all__ = [
     "ExtraMissing",
     "FingerprintMismatch",
     "GaveUp",
+    "HostingFailed",
     "IndexUnavailable",
     "IngestFailed",
     "InvalidInput",
@@ -184,12 +211,15 @@ __all__ = [
     "NotReady",
     "NothingToResume",
     "NothingToRetry",
+    "NothingToRollBack",
     "OcrUnavailable",
     "OwnServerFailed",
     "PageImageFailed",
     "PageNotFound",
     "PagesBusy",
     "PortInUse",
+    "PromotionRefused",
+    "ProofUnusable",
     "QuestionEmpty",
     "QuestionSetInvalid",
     "QuestionTooLong",

@@ -83,6 +83,7 @@ class Asker:
             citations=citations,
             withheld=answer.withheld,
             model=answer.model,
+            adapter=answer.adapter,
             prompt_tokens=answer.prompt_tokens,
             completion_tokens=answer.completion_tokens,
             seconds_to_sources=heard.sources_at,
@@ -146,6 +147,7 @@ class Asker:
             threshold=settings.threshold,
             language=settings.language,
             keep_doubtful=settings.keep_doubtful,
+            adapter=settings.adapter,
         )
 
     def _checked(self, citations: Sequence[Citation]) -> tuple[GivenCitation, ...]:

@@ -8,6 +8,7 @@ from typing import Any
 
 import structlog
 
+from app.authors import BASE, author_name
 from app.catalogue.calibrations import Calibration, NewCalibration
 from app.catalogue.records import KnowledgeBase
 from app.errors import CalibrationImpossible
@@ -50,7 +51,7 @@ def calibrated(services: Services, runs: Runs, order: CalibrationOrder) -> Calib
             knowledge_base_id=base.id,
             evaluation_id=order.evaluation_id,
             fingerprint=base.fingerprint,
-            model=run.model,
+            model=None if run.model is None else author_name(run.model, adapter_of(run)),
             tuning=made.tuning,
             target=asdict(order.target),
             figures=_figures(made),
@@ -77,6 +78,11 @@ def _usable(runs: Runs, base: KnowledgeBase, evaluation_id: str) -> Run:
     if Fingerprint(**run.fingerprint) != base.fingerprint:  # type: ignore[arg-type]
         raise CalibrationImpossible(ref=evaluation_id, reason="it was put to another index; run it again")
     return run
+
+
+def adapter_of(run: Run) -> str | None:
+    """The adapter that was asked, None for the model alone."""
+    return None if run.settings.adapter == BASE else run.settings.adapter
 
 
 def _figures(made: Calibrated) -> dict[str, Any]:

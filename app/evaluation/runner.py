@@ -15,6 +15,7 @@ from app import __version__
 from app.catalogue.evaluations import Asked, Evaluation
 from app.catalogue.records import KnowledgeBase
 from app.errors import (
+    AdapterNotHosted,
     EmbedderUnavailable,
     EvaluationStopped,
     IndexUnavailable,
@@ -33,7 +34,7 @@ from eval.records import Record, RunSettings
 log = structlog.get_logger(__name__)
 
 READY_POLL_SECONDS = 0.2
-_MODEL_AWAY = {ModelUnavailable.code(), ModelBusy.code()}
+_MODEL_AWAY = {ModelUnavailable.code(), ModelBusy.code(), AdapterNotHosted.code()}
 _AWAY = _MODEL_AWAY | {EmbedderUnavailable.code(), IndexUnavailable.code(), NotReady.code()}
 _MOST_SILENCES = 3
 """Questions one after the other to which a model that is there gives no answer, before the evaluation stops."""
@@ -190,6 +191,8 @@ class Runner:
         """The record of a question that a model which is there does not answer; raises where more than that is away."""
         if record.error not in _MODEL_AWAY:
             raise EvaluationStopped(record.error_message, reason="the search does not answer")
+        if record.error == AdapterNotHosted.code():
+            raise EvaluationStopped(record.error_message, reason="the adapter is not hosted any more")
         run.silences += 1
         status = await self._services.model.status()
         if status.state != "ready" or run.silences >= _MOST_SILENCES:

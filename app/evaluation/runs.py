@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from dataclasses import dataclass
 
+from app.authors import BASE
 from app.catalogue.evaluations import Evaluation, EvaluationRoom, NewEvaluation
 from app.errors import EvaluationNotFound, EvaluationUnanswered, KnowledgeBaseEmpty, TooManyQuestions
 from app.evaluation.courtesy import Courtesy
@@ -49,7 +50,8 @@ class Runs:
         """Puts an evaluation into the queue, with a drawn sample of its questions where one is asked for.
 
         Raises `KnowledgeBaseNotFound`, `KnowledgeBaseEmpty`, `QuestionSetInvalid`, `TooManyQuestions`,
-        `EvaluationsFull`, `EvaluationQueueFull`.
+        `EvaluationsFull`, `EvaluationQueueFull`, and for an adapter `AdapterNotFound`, `AdapterRetired`,
+        `AdapterNotHosted`.
         """
         settings, limits = order.settings, self._services.settings
         base = self._services.bases.get(order.knowledge_base_id)
@@ -59,6 +61,10 @@ class Runs:
         questions = list(sent.questions)
         if settings.answerable is not None or settings.unanswerable is not None:
             questions = draw(questions, settings.answerable, settings.unanswerable, settings.seed)
+        if settings.mode == "answers":
+            self._services.authors.check(settings.adapter)
+            adapter = settings.adapter or self._services.authors.present(base.id) or BASE
+            settings = settings.model_copy(update={"adapter": adapter})
         if not 0 < len(questions) <= limits.evaluation_questions:
             raise TooManyQuestions(count=len(questions), limit=limits.evaluation_questions)
         new = NewEvaluation(

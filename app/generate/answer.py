@@ -11,7 +11,7 @@ from functools import partial
 import structlog
 from anyio import to_thread
 
-from app.errors import ModelBusy, ModelUnavailable
+from app.errors import AdapterNotHosted, ModelBusy, ModelUnavailable
 from app.generate.context import Passage, select_passages
 from app.generate.events import AnswerEvent, DoneEvent, SourcesEvent, TokenEvent
 from app.generate.extractive import extract
@@ -21,7 +21,7 @@ from app.generate.reply import Reply
 from app.generate.terms import missing_names
 from app.generate.wording import refusal_text
 from app.ports import Embedder, LanguageModel, Message, Odds, Usage
-from app.types import Answer, Language, RefusalReason, SearchResult, Timings, Tuning
+from app.types import Answer, Language, PromptKind, RefusalReason, SearchResult, Timings, Tuning
 
 log = structlog.get_logger(__name__)
 
@@ -47,6 +47,21 @@ class AnswerLimits:
     def tuning(self) -> Tuning:
         """The limits of doubt, as the last in line."""
         return Tuning(most_doubt=self.most_doubt, most_doubt_strange=self.most_doubt_strange)
+
+
+@dataclass(frozen=True, slots=True)
+class Author:
+    """What writes an answer: the model alone, or with an adapter, asked as that was trained.
+
+    `context_tokens` None takes those of `AnswerLimits`. `promotion` is what chose it for the asker; then the model
+    alone stands in where the adapter is not hosted at that moment, asked with `stand_in`.
+    """
+
+    adapter: str | None = None
+    prompt: PromptKind = PromptKind.FULL
+    context_tokens: int | None = None
+    promotion: str | None = None
+    stand_in: Tuning | None = None
 
 
 class Answerer:
@@ -86,12 +101,14 @@ class Answerer:
         has_documents: bool = True,
         keep_doubtful: bool = False,
         tuning: Tuning | None = None,
+        author: Author | None = None,
     ) -> AsyncGenerator[AnswerEvent]:
         """`SourcesEvent` once, `TokenEvent`s while the model writes, `DoneEvent` once; raises nothing of the model's.
 
         Without hits nothing is asked of the model; `has_documents` False says that there was nothing to search.
         `keep_doubtful` gives an answer also where the model's doubt would make it a refusal; the limits of doubt in
-        `tuning` win over those of `AnswerLimits`.
+        `tuning` win over those of `AnswerLimits`. Raises `AdapterNotHosted` where the asker chose an adapter that is
+        away.
         Closing the iterator ends the model's request.
         """
         draft = _Draft(
@@ -100,6 +117,7 @@ class Answerer:
             time.monotonic() - result.seconds,
             keep_doubtful,
             (tuning or Tuning()).over(self.limits.tuning()),
+            author or Author(),
         )
         draft.sources_at = draft.elapsed()
         yield SourcesEvent(result)
@@ -107,26 +125,43 @@ class Answerer:
             reason = RefusalReason.BELOW_THRESHOLD if has_documents else RefusalReason.NO_DOCUMENTS
             yield DoneEvent(draft.refused(reason))
             return
-        words = "\n".join((question, *result.also))
-        passages = await to_thread.run_sync(select_passages, words, result.hits, self.limits.context_tokens)
-        draft.strange = bool(missing_names(question, passages, language))
         try:
-            async with aclosing(self._written(draft, passages)) as tokens:
+            async with aclosing(self._tokens(draft, result)) as tokens:
                 async for text in tokens:
                     yield TokenEvent(text)
         except (ModelUnavailable, ModelBusy) as error:
             log.warning("answer_degraded", reason=error.code(), detail=error.detail)
-            yield DoneEvent(await self._extracted(draft, passages, error.message(language)))
+            yield DoneEvent(await self._extracted(draft, draft.passages, error.message(language)))
             return
-        yield DoneEvent(await self._checked(draft, passages))
+        yield DoneEvent(await self._checked(draft, draft.passages))
+
+    async def _tokens(self, draft: _Draft, result: SearchResult) -> AsyncGenerator[str]:
+        """What may be shown as it comes, of the model alone where a promotion's adapter is not there."""
+        words = "\n".join((draft.question, *result.also))
+        while True:
+            most = draft.author.context_tokens or self.limits.context_tokens
+            draft.passages = await to_thread.run_sync(select_passages, words, result.hits, most)
+            draft.strange = bool(missing_names(draft.question, draft.passages, draft.language))
+            try:
+                async with aclosing(self._written(draft, draft.passages)) as tokens:
+                    async for text in tokens:
+                        yield text
+            except AdapterNotHosted:
+                if draft.author.promotion is None or draft.author.adapter is None:
+                    raise
+                log.warning("promoted_adapter_away", adapter_id=draft.author.adapter)
+                draft.stand_in(self.limits)
+            else:
+                return
 
     async def _written(self, draft: _Draft, passages: Sequence[Passage]) -> AsyncGenerator[str]:
         """What may be shown of the model's text as it comes; ends early once it is settled that it refuses."""
-        reply = draft.reply
+        reply, author = draft.reply, draft.author
         draft.model = self._model.name
-        messages = grounded_messages(draft.question, passages, draft.language)
+        messages = grounded_messages(draft.question, passages, draft.language, author.prompt)
         weighed = False
-        async with aclosing(self._model.stream(messages, self.limits.max_answer_tokens)) as pieces:
+        stream = self._model.stream(messages, self.limits.max_answer_tokens, author.adapter)
+        async with aclosing(stream) as pieces:
             async for piece in pieces:
                 if isinstance(piece, Usage):
                     draft.usage = piece
@@ -213,6 +248,8 @@ class _Draft:
     started: float
     keep_doubtful: bool = False
     tuning: Tuning = field(default_factory=Tuning)
+    author: Author = field(default_factory=Author)
+    passages: Sequence[Passage] = ()
     strange: bool | None = None
     sources_at: float = 0.0
     first_token_at: float | None = None
@@ -222,6 +259,11 @@ class _Draft:
 
     def elapsed(self) -> float:
         return time.monotonic() - self.started
+
+    def stand_in(self, limits: AnswerLimits) -> None:
+        """The model alone writes it, since the adapter is away; the promotion does not get it counted."""
+        self.tuning = (self.author.stand_in or Tuning()).over(limits.tuning())
+        self.author, self.reply = Author(), Reply()
 
     @property
     def doubt(self) -> float | None:
@@ -247,6 +289,8 @@ class _Draft:
             refused=True,
             reason=reason,
             model=self.model,
+            adapter=self.author.adapter if self.model else None,
+            promotion=self.author.promotion if self.model else None,
             withheld=withheld,
             prompt_tokens=self.usage.prompt_tokens if self.usage else None,
             completion_tokens=self.usage.completion_tokens if self.usage else None,
@@ -267,6 +311,8 @@ class _Draft:
             grounding.citations,
             refused=False,
             model=self.model,
+            adapter=self.author.adapter if self.model else None,
+            promotion=self.author.promotion if self.model else None,
             withheld=grounding.withheld,
             prompt_tokens=self.usage.prompt_tokens if self.usage else None,
             completion_tokens=self.usage.completion_tokens if self.usage else None,

@@ -21,7 +21,7 @@ _PROMPT_CACHE_MB = 256
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Serve until SIGTERM or the parent's end; exit code 2 where the weights file is not there."""
+    """Serve until SIGTERM or the parent's end; exit code 2 where the weights or an adapter are no such file."""
     parser = argparse.ArgumentParser(prog="engine_child")
     parser.add_argument("--weights", type=Path, required=True)
     parser.add_argument("--port", type=int, required=True)
@@ -29,12 +29,14 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--slots", type=int, required=True)
     parser.add_argument("--threads", type=int, required=True)
     parser.add_argument("--parent", type=int, required=True)
+    parser.add_argument("--adapter", type=Path, action="append", default=[], dest="adapters")
     args = parser.parse_args(argv)
     _end_with(args.parent)
     key = sys.stdin.readline().strip()
-    if not args.weights.is_file():  # llama.cpp aborts the process on a missing file
-        print(f"no such file: {args.weights}", file=sys.stderr)  # noqa: T201 - this is the log
-        return 2
+    for path in (args.weights, *args.adapters):  # llama.cpp aborts the process on one that it cannot read
+        if not _is_gguf(path):
+            print(f"no such file, or not a GGUF file: {path}", file=sys.stderr)  # noqa: T201 - this is the log
+            return 2
     stopped = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stopped.set())
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
@@ -61,7 +63,17 @@ def _serve(args: argparse.Namespace, key: str) -> object:
     params.ui = False
     params.endpoint_slots = False
     params.offline = True
+    params.lora_adapters = [xllamacpp.CommonAdapterLoraInfo(str(path), 1.0) for path in args.adapters]
+    params.lora_init_without_apply = True  # each request says which of them it wants
     return xllamacpp.Server(params)
+
+
+def _is_gguf(path: Path) -> bool:
+    try:
+        with path.open("rb") as file:
+            return file.read(4) == b"GGUF"
+    except OSError:
+        return False
 
 
 def _end_with(parent: int) -> None:

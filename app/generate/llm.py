@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import AsyncGenerator, Sequence
-from contextlib import aclosing
-from dataclasses import asdict, dataclass
+from collections import Counter
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import AbstractContextManager, aclosing, asynccontextmanager, nullcontext
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Protocol, cast
 
 import httpx2
 import structlog
 
-from app.errors import ModelBusy, ModelUnavailable
+from app.errors import AdapterNotHosted, ModelBusy, ModelUnavailable
 from app.ports import Message, ModelStatus, Odds, Usage
 
 if TYPE_CHECKING:
@@ -31,14 +32,30 @@ _ODDS_TOKENS = 12
 """`Odds` are passed on for that many tokens: what is looked for stands at the beginning."""
 
 
+@dataclass(frozen=True, slots=True)
+class Route:
+    """How one request reaches the model, or an adapter of it: the address, the name that stands for it there (None for
+    the model's own), and what the body says besides."""
+
+    base_url: str
+    model: str | None = None
+    extra: Mapping[str, object] = field(default_factory=dict)
+
+
 class Endpoint(Protocol):
-    """Where the model is now: a fixed address, or a local server that may be restarting on another port."""
+    """Where the model is now: a fixed address, or a local server that may be restarting on another port.
+
+    Law: the route that `entered` gives holds until the block ends, also where later requests go elsewhere meanwhile.
+    It raises `ModelUnavailable` while there is no address, `AdapterNotHosted` where it knows of no such adapter.
+    """
 
     @property
     def base_url(self) -> str | None: ...
 
     @property
     def api_key(self) -> str: ...
+
+    def entered(self, adapter: str | None) -> AbstractContextManager[Route]: ...
 
     def status(self) -> ModelStatus | None:
         """The state where the endpoint knows it without asking, else None."""
@@ -47,10 +64,14 @@ class Endpoint(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class FixedEndpoint:
-    """An endpoint of the settings; `base_url` ends in `/v1` for most servers."""
+    """An endpoint of the settings; `base_url` ends in `/v1` for most servers. An adapter is a model of its own there, named
+    by its id, as vLLM has it."""
 
     base_url: str
     api_key: str = "none"
+
+    def entered(self, adapter: str | None) -> AbstractContextManager[Route]:
+        return nullcontext(Route(self.base_url, adapter))
 
     def status(self) -> ModelStatus | None:
         return None
@@ -68,18 +89,22 @@ class OpenAICompatibleModel:
         self._first_token_seconds = first_token_seconds
         self._total_seconds = total_seconds
         self._clients: dict[tuple[str, str], AsyncOpenAI] = {}
+        self._requests: Counter[tuple[str, str]] = Counter()
+        self._place: tuple[str, str] | None = None
 
     @property
     def name(self) -> str:
         return self._name
 
-    async def stream(self, messages: Sequence[Message], max_tokens: int) -> AsyncGenerator[str | Odds | Usage]:
-        """Pieces of text, then at most one `Usage`; raises `ModelUnavailable` or `ModelBusy`."""
+    async def stream(
+        self, messages: Sequence[Message], max_tokens: int, adapter: str | None = None
+    ) -> AsyncGenerator[str | Odds | Usage]:
+        """Pieces of text, then at most one `Usage`; raises `ModelUnavailable`, `ModelBusy` or `AdapterNotHosted`."""
         loop = asyncio.get_running_loop()
         started = loop.time()
         deadline = started + self._first_token_seconds
         pieces = 0
-        async with aclosing(self._events(messages, max_tokens)) as events:
+        async with aclosing(self._events(messages, max_tokens, adapter)) as events:
             while True:
                 try:
                     async with asyncio.timeout_at(deadline):
@@ -94,33 +119,46 @@ class OpenAICompatibleModel:
         if not pieces:
             raise ModelUnavailable(reason="it wrote nothing")
 
-    async def _events(self, messages: Sequence[Message], max_tokens: int) -> AsyncGenerator[str | Odds | Usage]:
+    async def _events(
+        self, messages: Sequence[Message], max_tokens: int, adapter: str | None
+    ) -> AsyncGenerator[str | Odds | Usage]:
         """The server's stream in our types, its errors in ours; ends only after a proper end of the completion."""
         import openai  # noqa: PLC0415 - takes half a second to import
 
-        client = self._client()
         try:
-            try:
-                stream = await self._asked(client, messages, max_tokens)
-            except openai.APIConnectionError as error:
-                if not isinstance(error.__cause__, _CUT_OFF):
-                    raise
-                stream = await self._asked(client, messages, max_tokens)  # it had closed a connection kept from before
-            async with stream, aclosing(_texts(stream)) as texts:
-                async for item in texts:
-                    yield item
+            with self._endpoint.entered(adapter) as route:
+                async with self._connected(route.base_url) as client:
+                    stream = await self._asked(client, route, messages, max_tokens)
+                    async with stream, aclosing(_texts(stream)) as texts:
+                        async for item in texts:
+                            yield item
         except openai.RateLimitError as error:
             raise ModelBusy(detail=str(error)) from error
         except (openai.OpenAIError, httpx2.HTTPError, ValueError, TypeError, AttributeError) as error:
             if isinstance(error, openai.APIStatusError) and error.status_code == 503:
                 raise ModelBusy(detail=str(error)) from error
+            if isinstance(error, openai.NotFoundError) and adapter is not None:
+                raise AdapterNotHosted(str(error), ref=adapter) from error
             raise ModelUnavailable(reason=_reason(error), detail=repr(error.__cause__ or error)) from error
 
     async def _asked(
-        self, client: AsyncOpenAI, messages: Sequence[Message], max_tokens: int
+        self, client: AsyncOpenAI, route: Route, messages: Sequence[Message], max_tokens: int
+    ) -> AsyncStream[ChatCompletionChunk]:
+        """The server's stream; asked for once more where the server had closed a connection kept from before."""
+        import openai  # noqa: PLC0415 - takes half a second to import
+
+        try:
+            return await self._completion(client, route, messages, max_tokens)
+        except openai.APIConnectionError as error:
+            if not isinstance(error.__cause__, _CUT_OFF):
+                raise
+            return await self._completion(client, route, messages, max_tokens)
+
+    async def _completion(
+        self, client: AsyncOpenAI, route: Route, messages: Sequence[Message], max_tokens: int
     ) -> AsyncStream[ChatCompletionChunk]:
         return await client.chat.completions.create(
-            model=self._name,
+            model=route.model or self._name,
             messages=cast("list[ChatCompletionMessageParam]", [asdict(message) for message in messages]),
             temperature=0,
             max_tokens=max_tokens,
@@ -128,6 +166,7 @@ class OpenAICompatibleModel:
             stream_options={"include_usage": True},
             logprobs=True,
             top_logprobs=_ALTERNATIVES,
+            extra_body=dict(route.extra),
         )
 
     async def status(self) -> ModelStatus:
@@ -138,7 +177,9 @@ class OpenAICompatibleModel:
         import openai  # noqa: PLC0415 - takes half a second to import
 
         try:
-            await self._client().with_options(timeout=_CHECK_SECONDS).models.list()
+            with self._endpoint.entered(None) as route:
+                async with self._connected(route.base_url) as client:
+                    await client.with_options(timeout=_CHECK_SECONDS).models.list()
         except ModelUnavailable as error:
             return ModelStatus("down", self._name, str(error.params["reason"]))
         except (openai.OpenAIError, httpx2.HTTPError, ValueError) as error:
@@ -150,19 +191,22 @@ class OpenAICompatibleModel:
             await client.close()
         self._clients.clear()
 
-    def _client(self) -> AsyncOpenAI:
-        """One client an address and event loop's life; raises `ModelUnavailable` while there is no address."""
+    @asynccontextmanager
+    async def _connected(self, base_url: str) -> AsyncGenerator[AsyncOpenAI]:
+        """The client of an address, for one request; those of earlier addresses end with their last one."""
         from openai import AsyncOpenAI, Timeout  # noqa: PLC0415
 
-        base_url, api_key = self._endpoint.base_url, self._endpoint.api_key
-        if base_url is None:
-            status = self._endpoint.status()
-            raise ModelUnavailable(reason=status.state if status else "no address")
-        place = (base_url, api_key)
+        place = self._place = (base_url, self._endpoint.api_key)
         if place not in self._clients:
             timeout = Timeout(self._total_seconds, connect=_CONNECT_SECONDS)
-            self._clients[place] = AsyncOpenAI(base_url=base_url, api_key=api_key, max_retries=0, timeout=timeout)
-        return self._clients[place]
+            self._clients[place] = AsyncOpenAI(base_url=base_url, api_key=place[1], max_retries=0, timeout=timeout)
+        self._requests[place] += 1
+        try:
+            yield self._clients[place]
+        finally:
+            self._requests[place] -= 1
+            for left in [old for old in self._clients if old != self._place and not self._requests[old]]:
+                await self._clients.pop(left).close()
 
 
 def _reason(error: Exception) -> str:

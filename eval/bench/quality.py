@@ -17,7 +17,7 @@ from typing import Any
 from rich.progress import Progress
 
 from app.errors import ManualqaError
-from app.generate.engine import EngineConfig, LocalEngine
+from app.generate.engine import LocalEngine
 from app.models.store import ModelStore
 from app.settings import Settings, go_offline, load_settings
 from eval import report

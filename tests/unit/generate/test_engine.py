@@ -12,8 +12,9 @@ from pathlib import Path
 
 import httpx
 
-from app.generate import engine
-from app.generate.engine import EngineConfig, LocalEngine
+from app.generate import model_server
+from app.generate.engine import LocalEngine
+from app.generate.model_server import EngineConfig
 from app.ports import ModelStatus
 
 CHILD = """
@@ -37,7 +38,7 @@ def a_config(folder: Path, *, child: str = CHILD, start_seconds: float = 20.0) -
     weights = folder / "model.gguf"
     weights.touch()
     command = (sys.executable, "-c", child)
-    return EngineConfig("test-model", weights, folder / "logs", 1024, 1, 1, start_seconds, command)
+    return EngineConfig("test-model", weights, folder / "logs", 1024, 1, 1, start_seconds, command=command)
 
 
 @contextmanager
@@ -117,10 +118,10 @@ def test_a_large_log_is_put_aside(tmp_path: Path) -> None:
     logs = tmp_path / "logs"
     logs.mkdir()
     with (logs / "model.log").open("wb") as old:
-        old.truncate(engine._LOG_BYTES + 1)
+        old.truncate(model_server.LOG_BYTES + 1)
     with running(a_config(tmp_path)) as local:
         assert wait_for(lambda: local.status().state == "ready")
-    assert (logs / "model.log.1").stat().st_size == engine._LOG_BYTES + 1
+    assert (logs / "model.log.1").stat().st_size == model_server.LOG_BYTES + 1
     assert (logs / "model.log").stat().st_size < 1000
 
 

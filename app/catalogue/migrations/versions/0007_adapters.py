@@ -84,3 +84,6 @@ def upgrade() -> None:
         sa.Column("created_at", UtcDateTime(), nullable=False),
     )
     op.create_index("promotions_of_a_knowledge_base", "promotions", ["knowledge_base_id", "number"], unique=True)
+    for column in ("promotion_id", "adapter_id"):
+        op.add_column("turns", sa.Column(column, sa.String(length=40), nullable=True))
+    op.create_index("ix_turns_promotion_id", "turns", ["promotion_id"])

@@ -1,0 +1,130 @@
+"""The shape of a base model, from the head of its GGUF file or the config.json of its folder."""
+
+from __future__ import annotations
+
+import json
+import struct
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO, Final
+
+from app.errors import WeightsCorrupt
+
+ATTENTION: Final = ("q_proj", "k_proj", "v_proj", "o_proj")
+MLP: Final = ("gate_proj", "up_proj", "down_proj")
+
+_MAGIC = b"GGUF"
+_CONFIG_BYTES = 1_000_000
+_MOST_PAIRS = 10_000
+_MOST_TEXT = 1_000_000
+_MOST_ENTRIES = 4_000_000
+_SCALARS: Final = {0: "<B", 1: "<b", 2: "<H", 3: "<h", 4: "<I", 5: "<i", 6: "<f", 7: "<?", 10: "<Q", 11: "<q", 12: "<d"}
+_TEXT, _ARRAY = 8, 9
+_TOKENS = "tokenizer.ggml.tokens"
+
+
+@dataclass(frozen=True, slots=True)
+class BaseShape:
+    """What an adapter's tensors must fit: `architecture` as GGUF and transformers name it, such as "qwen2"."""
+
+    architecture: str
+    layers: int
+    hidden: int
+    heads: int
+    kv_heads: int
+    intermediate: int
+    vocabulary: int
+    head_size: int
+
+    def projection(self, name: str) -> tuple[int, int]:
+        """(outputs, inputs) of a projection of a layer; raises KeyError for a name that is none."""
+        attention, shared = self.heads * self.head_size, self.kv_heads * self.head_size
+        return {
+            "q_proj": (attention, self.hidden),
+            "k_proj": (shared, self.hidden),
+            "v_proj": (shared, self.hidden),
+            "o_proj": (self.hidden, attention),
+            "gate_proj": (self.intermediate, self.hidden),
+            "up_proj": (self.intermediate, self.hidden),
+            "down_proj": (self.hidden, self.intermediate),
+        }[name]
+
+
+def shape_of(path: Path) -> BaseShape:
+    """The shape of the model in this .gguf file or folder; raises `WeightsCorrupt` where it does not tell."""
+    try:
+        if path.is_dir():
+            return _of_config(json.loads((path / "config.json").read_bytes()[:_CONFIG_BYTES]))
+        with path.open("rb") as file:
+            return _of_gguf(file)
+    except (OSError, ValueError, KeyError, TypeError, struct.error) as error:
+        raise WeightsCorrupt(repr(error), name=path.name, file="config.json" if path.is_dir() else path.name) from error
+
+
+def _of_config(config: Mapping[str, Any]) -> BaseShape:
+    hidden, heads = int(config["hidden_size"]), int(config["num_attention_heads"])
+    return BaseShape(
+        architecture=str(config["model_type"]),
+        layers=int(config["num_hidden_layers"]),
+        hidden=hidden,
+        heads=heads,
+        kv_heads=int(config.get("num_key_value_heads") or heads),
+        intermediate=int(config["intermediate_size"]),
+        vocabulary=int(config["vocab_size"]),
+        head_size=int(config.get("head_dim") or hidden // heads),
+    )
+
+
+def _of_gguf(file: BinaryIO) -> BaseShape:
+    """By the key-value pairs at the beginning of the file; the weights behind them are not read."""
+    if file.read(4) != _MAGIC:
+        raise ValueError("not a GGUF file")
+    version, _, pairs = struct.unpack("<IQQ", file.read(20))
+    if version not in (2, 3) or pairs > _MOST_PAIRS:
+        raise ValueError("a version or a size that is not known")
+    found: dict[str, Any] = {}
+    for _ in range(pairs):
+        key = _text(file).decode()
+        found[key] = _value(file, _number(file, "<I"), key)
+    architecture = str(found["general.architecture"])
+    of: Callable[[str], int] = lambda name: int(found[f"{architecture}.{name}"])  # noqa: E731 - one line, used here
+    hidden, heads = of("embedding_length"), of("attention.head_count")
+    return BaseShape(
+        architecture=architecture,
+        layers=of("block_count"),
+        hidden=hidden,
+        heads=heads,
+        kv_heads=int(found.get(f"{architecture}.attention.head_count_kv", heads)),
+        intermediate=of("feed_forward_length"),
+        vocabulary=int(found.get(_TOKENS, 0)),
+        head_size=int(found.get(f"{architecture}.attention.key_length", hidden // heads)),
+    )
+
+
+def _value(file: BinaryIO, kind: int, key: str) -> object:
+    """A value; of an array only its length."""
+    if kind == _TEXT:
+        return _text(file).decode("utf-8", "replace")
+    if kind != _ARRAY:
+        return _number(file, _SCALARS[kind])
+    inner, count = _number(file, "<I"), _number(file, "<Q")
+    if count > _MOST_ENTRIES or inner == _ARRAY:
+        raise ValueError(f"the array {key} is too long")
+    if inner == _TEXT:
+        for _ in range(count):
+            _text(file)
+    else:
+        file.seek(count * struct.calcsize(_SCALARS[inner]), 1)
+    return count
+
+
+def _text(file: BinaryIO) -> bytes:
+    length = _number(file, "<Q")
+    if length > _MOST_TEXT:
+        raise ValueError("a text is too long")
+    return file.read(length)
+
+
+def _number(file: BinaryIO, form: str) -> Any:  # noqa: ANN401 - a number, as the form says
+    return struct.unpack(form, file.read(struct.calcsize(form)))[0]
