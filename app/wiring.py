@@ -14,10 +14,13 @@ from app.catalogue.jobs import Jobs
 from app.catalogue.knowledge_bases import KnowledgeBases
 from app.conversing import Conversing
 from app.errors import AdapterInvalid, ExtraMissing, UnknownModel, WeightsCorrupt, WeightsMissing
+from app.evaluation.courtesy import Courtesy
 from app.evaluation.runs import Runs
 from app.finetune.adapters import Adapters, Room
 from app.finetune.base_shape import shape_of
 from app.finetune.checking import Base, Limits
+from app.finetune.jobs import TrainingJobs, TrainingParts
+from app.finetune.preparation import Preparation
 from app.finetune.promoting import Hosts, Promoting
 from app.generate.engine import LocalEngine
 from app.generate.llm import FixedEndpoint, OpenAICompatibleModel
@@ -89,6 +92,12 @@ def served_base(settings: Settings) -> Base:
     except (WeightsMissing, WeightsCorrupt, UnknownModel) as error:
         why = "the weights of its base model are not here to tell its shape; name them in MQA_ADAPTER_BASE"
         raise AdapterInvalid(str(error), reason=why) from error
+
+
+def build_trainings(services: Services, adapters: Adapters, courtesy: Courtesy) -> TrainingJobs:
+    """The trainings of a server, whose adapters go to its registry."""
+    preparation = Preparation(services, partial(served_base, services.settings), courtesy)
+    return TrainingJobs(services, TrainingParts(preparation, adapters))
 
 
 def build_promoting(services: Services, runs: Runs, adapters: Adapters, hosts: Hosts) -> Promoting:

@@ -18,6 +18,7 @@ from app.api import (
     csp_reports,
     documents,
     evaluations,
+    finetune,
     health,
     jobs,
     keys,
@@ -36,27 +37,32 @@ from app.api.observe import Observe
 from app.api.sign_in_links import SignInLinks
 from app.api.users_first import UsersFirst
 from app.api.web import pages, sessions
+from app.finetune.jobs import TrainingJobs
 from app.finetune.wanted import Wanted
 from app.services import Services
-from app.wiring import build_adapters, build_conversing, build_promoting, build_runs
+from app.wiring import build_adapters, build_conversing, build_promoting, build_runs, build_trainings
 
 DESCRIPTION = """Answers questions about product manuals from the manuals alone, in Chinese and English, with the page
 it read as proof, and says so when the manuals have no answer. Send an API key as `Authorization: Bearer <key>`; send
 `Accept-Language: zh` for messages in Chinese. Errors are `application/problem+json`."""
 
 
-def create_app(services: Services) -> FastAPI:
-    """The application over `services`, which it starts with the server and stops with it."""
+def create_app(services: Services, trainings: TrainingJobs | None = None) -> FastAPI:
+    """The application over `services`, which it starts with the server and stops with it.
+
+    Tests hand in `trainings` whose process they script.
+    """
 
     runs = build_runs(services)
     registry = build_adapters(services)
+    trainings = trainings or build_trainings(services, registry, runs.courtesy)
     promoting = build_promoting(services, runs, registry, Wanted(services.adapters))
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:  # noqa: ARG001
         await to_thread.run_sync(registry.sweep)
         await to_thread.run_sync(services.start)
-        background = [asyncio.create_task(work) for work in (services.warm_up_model(), runs.work())]
+        background = [asyncio.create_task(work) for work in (services.warm_up_model(), runs.work(), trainings.work())]
         try:
             yield
         finally:
@@ -76,7 +82,7 @@ def create_app(services: Services) -> FastAPI:
         responses=problems.PROBLEM_RESPONSES,
     )
     app.state.services = services
-    app.state.evaluations = runs
+    app.state.evaluations, app.state.trainings = runs, trainings
     app.state.adapters, app.state.promoting = registry, promoting
     app.state.conversing = build_conversing(services)
     app.state.sign_in_links = SignInLinks()
@@ -101,6 +107,7 @@ def create_app(services: Services) -> FastAPI:
     app.include_router(evaluations.router)
     app.include_router(calibration.router)
     app.include_router(adapters.router)
+    app.include_router(finetune.router)
     app.include_router(keys.router)
     app.include_router(maintenance.router)
     app.include_router(sign_in_links.router)

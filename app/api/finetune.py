@@ -63,7 +63,7 @@ async def get_order(request: Request, services: ServicesDep) -> TrainingOrder:
     return TrainingOrder(
         knowledge_base_id=wanted.knowledge_base_id,
         name=wanted.name or wanted.pairs_name,
-        base=wanted.base or settings.finetune_base or settings.llm_model,
+        base=wanted.base,
         pairs_name=wanted.pairs_name,
         pairs=wanted.pairs,
         format=wanted.format,

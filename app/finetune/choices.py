@@ -6,6 +6,8 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat
 
+from app.finetune.preparing import PrepareChoices
+from app.finetune.splitting import SplitBy
 from app.finetune.training_config import Targets
 from app.types import PromptKind
 
@@ -37,3 +39,20 @@ class TrainingChoices(BaseModel):
     def chosen(self) -> dict[str, Any]:
         """The fields that were chosen, by name."""
         return self.model_dump(exclude_none=True)
+
+
+class DataChoices(BaseModel):
+    """How pairs become examples, as in `PrepareChoices`; with `drafts`, also pairs that nobody has reviewed."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    drafts: bool = False
+    withheld_share: FiniteFloat | None = Field(None, ge=0, le=0.9)
+    heldout_share: FiniteFloat | None = Field(None, ge=0, le=0.9)
+    split_by: SplitBy | None = None
+
+    def prepare(self, training: TrainingChoices) -> PrepareChoices:
+        """These, with what an example and a training have in common."""
+        shared = {name: value for name, value in training.chosen().items() if name in PrepareChoices.model_fields}
+        own = self.model_dump(exclude_none=True, exclude={"drafts"})
+        return PrepareChoices.model_validate({**shared, **own})

@@ -12,18 +12,17 @@ from app.failpoints import failpoint
 from app.finetune.curves import Curves, read_curves
 from app.finetune.examples import Example
 from app.finetune.orders import TrainingOrder
-from app.finetune.preparing import Estimated, Looked
+from app.finetune.preparation import Estimated, Looked
 from app.finetune.process import TRAINING_CHILD, ProcessLimits, TrainingProcess
-from app.finetune.registry import AdapterRegistry
 from app.finetune.run_folders import RunFolders
-from app.finetune.runner import Life, Preparing, Runner, RunnerLimits
+from app.finetune.runner import Life, Preparing, Registry, Runner, RunnerLimits
 from app.services import Services
 
 _RETRY_SECONDS = 5.0
 _PARTS = ("accelerate", "datasets", "peft", "safetensors", "transformers", "trl")
 
 
-class Preparation(Preparing, Protocol):
+class Preparations(Preparing, Protocol):
     """A `Preparing` that also says beforehand what would come of an order. Nothing of that is kept.
 
     Law: `check` is quick and raises what can be known at once to stand against the order; `look` prepares as calling
@@ -41,8 +40,8 @@ class Preparation(Preparing, Protocol):
 class TrainingParts:
     """What a training needs beside the services; tests hand in their own command."""
 
-    preparation: Preparation
-    adapters: AdapterRegistry
+    preparation: Preparations
+    adapters: Registry
     command: tuple[str, ...] = TRAINING_CHILD
 
 
@@ -119,7 +118,7 @@ class TrainingJobs:
         training_id = new_training_id()
         self._folders.create(training_id, order)
         failpoint("finetune_folder_made")
-        new = NewTraining(order.name, order.base, order.training.chosen(), estimated.counts())
+        new = NewTraining(order.name, estimated.config.base, order.training.chosen(), estimated.counts())
         added = self._store.add(training_id, order.knowledge_base_id, new, self._room)
         failpoint("finetune_queued")
         self._runner.wake()

@@ -4,19 +4,23 @@ from __future__ import annotations
 
 from pydantic import BaseModel, ConfigDict
 
-from app.finetune.choices import TrainingChoices
+from app.finetune.choices import DataChoices, TrainingChoices
 from eval.question_sets import Format
 
 
 class TrainingOrder(BaseModel):
-    """Pairs as they were sent, the knowledge base whose passages go with them, and the choices that were made."""
+    """Pairs as they were sent, the knowledge base whose passages go with them, and the choices that were made.
+
+    `base` names the weights of the served model; None takes those that the server's settings name.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     knowledge_base_id: str
     name: str
-    base: str
     pairs_name: str
     pairs: str
     format: Format
-    training: TrainingChoices
+    base: str | None = None
+    data: DataChoices = DataChoices()
+    training: TrainingChoices = TrainingChoices()

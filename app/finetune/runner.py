@@ -14,21 +14,24 @@ import structlog
 from anyio import to_thread
 
 from app.catalogue.finetunes import Training, Trainings
-from app.errors import ManualqaError, TrainingFailed, TrainingGaveUp, errors_by_code
+from app.errors import AdapterNameTaken, ManualqaError, TrainingFailed, TrainingGaveUp, errors_by_code
 from app.failpoints import failpoint
+from app.finetune.adapters import Source
 from app.finetune.curves import read_curves
 from app.finetune.orders import TrainingOrder
 from app.finetune.process import TrainingProcess
 from app.finetune.progress import progress_of
-from app.finetune.registry import AdapterRegistry, TrainedAdapter
 from app.finetune.run_folders import RunFolders
 from app.types import TrainingStage
 
 log = structlog.get_logger(__name__)
 
+_NAME_CHARACTERS = 100
+"""Of an adapter's name."""
+
 
 @dataclass(frozen=True, slots=True)
-class Prepared:
+class Written:
     """What a run folder was made from: the resolved configuration, and the counts and hashes of the examples."""
 
     config: dict[str, Any]
@@ -41,7 +44,24 @@ class Preparing(Protocol):
     Law: doing it twice ends in the same folder; raises `ManualqaError`, `TrainingDoesNotFit` among them.
     """
 
-    async def __call__(self, order: TrainingOrder, folder: Path) -> Prepared: ...
+    async def __call__(self, order: TrainingOrder, folder: Path) -> Written: ...
+
+
+class Registered(Protocol):
+    """An adapter of the registry."""
+
+    @property
+    def id(self) -> str: ...
+
+
+class Registry(Protocol):
+    """Where adapters go; `Adapters` is it.
+
+    Law: `register` checks a folder and keeps a copy of it, whole or not at all, also where the process is killed
+    midway; one of a training (`source.job_id`) is kept once, whoever asks again. Raises `ManualqaError`.
+    """
+
+    def register(self, folder: Path, name: str, source: Source) -> Registered: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +101,7 @@ class Runner:
         folders: RunFolders,
         prepare: Preparing,
         process: TrainingProcess,
-        adapters: AdapterRegistry,
+        adapters: Registry,
         limits: RunnerLimits,
         life: Life,
     ) -> None:
@@ -170,9 +190,9 @@ class Runner:
         if not await to_thread.run_sync(self._store.enter, training.id, TrainingStage.PREPARING):
             return False
         order = await to_thread.run_sync(self._folders.order, training.id)
-        prepared = await self._prepare(order, self._folders.of(training.id).path)
+        written = await self._prepare(order, self._folders.of(training.id).path)
         failpoint("finetune_prepared")
-        return await to_thread.run_sync(self._store.prepared, training.id, prepared.config, prepared.examples)
+        return await to_thread.run_sync(self._store.prepared, training.id, written.config, written.examples)
 
     async def _trained(self, run: _Run) -> bool:
         """Whether an adapter lies in the run folder; False where the child was stopped or has to be started again."""
@@ -243,22 +263,24 @@ class Runner:
         return self._process.run(folder.path, look, stops, self._life.hurrying)
 
     def _register(self, training_id: str) -> None:
-        """The adapter goes to the registry, once; where that was done before a kill, the row only has to be told."""
-        adapter = self._adapters.of_job(training_id)
-        if adapter is None:
-            training, folder = self._store.get(training_id), self._folders.of(training_id)
-            config = folder.config()
-            source = TrainedAdapter(
-                job_id=training_id,
-                base=config.base_name,
-                base_revision=config.base_revision,
-                prompt=config.training.prompt,
-                context_tokens=config.training.context_tokens,
-                data_hash=config.data_sha256,
-                figures=training.figures,
-            )
-            failpoint("finetune_registering")
-            adapter = self._adapters.register(folder.adapter, training.name, source)
+        """The adapter goes to the registry, which keeps it once; then the row is told."""
+        training, folder = self._store.get(training_id), self._folders.of(training_id)
+        config = folder.config()
+        source = Source(
+            base=config.base_name,
+            base_revision=config.base_revision,
+            prompt=config.training.prompt,
+            context_tokens=config.training.context_tokens,
+            job_id=training_id,
+            data_hash=config.data_sha256,
+            figures=training.figures,
+        )
+        failpoint("finetune_registering")
+        try:
+            adapter = self._adapters.register(folder.adapter, training.name[:_NAME_CHARACTERS], source)
+        except AdapterNameTaken:
+            name = f"{training.name[: _NAME_CHARACTERS - len(training_id) - 1]} {training_id}"
+            adapter = self._adapters.register(folder.adapter, name, source)
         failpoint("finetune_registered")
         self._store.finish(training_id, adapter.id)
         log.info("training_done", training_id=training_id, adapter_id=adapter.id)

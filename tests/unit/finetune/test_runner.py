@@ -19,7 +19,7 @@ from app.errors import TrainingDoesNotFit
 from app.finetune.orders import TrainingOrder
 from app.finetune.process import ProcessLimits, TrainingProcess
 from app.finetune.run_folders import RunFolders
-from app.finetune.runner import Life, Prepared, Preparing, Runner, RunnerLimits
+from app.finetune.runner import Life, Preparing, Runner, RunnerLimits, Written
 from tests.fixtures.catalogues import Catalogue
 from tests.fixtures.trainings import FolderRegistry, an_order, scripted, write_folder
 
@@ -42,9 +42,7 @@ class Shop:
         self.folders.create(identity, an_order(self.base.id, name))
         return self.store.add(identity, self.base.id, NewTraining(name, "a base", {}, {}), ROOM)
 
-    def runner(
-        self, command: tuple[str, ...], prepare: Preparing = write_folder, stop_seconds: float = 10.0
-    ) -> Runner:
+    def runner(self, command: tuple[str, ...], prepare: Preparing = write_folder, stop_seconds: float = 10.0) -> Runner:
         process = TrainingProcess(command, ProcessLimits(stop_seconds, look_seconds=0.02))
         life = Life(lambda: self.draining, lambda: False)
         limits = RunnerLimits(attempts=3, retry_seconds=0.01)
@@ -145,7 +143,7 @@ def test_a_child_that_fails_says_why(shop: Shop) -> None:
 
 
 def test_what_does_not_fit_fails_before_a_child_starts(shop: Shop) -> None:
-    async def too_large(order: TrainingOrder, folder: Path) -> Prepared:  # noqa: ARG001
+    async def too_large(order: TrainingOrder, folder: Path) -> Written:  # noqa: ARG001
         raise TrainingDoesNotFit(reason="it needs too much memory")
 
     one = shop.order()

@@ -1,0 +1,261 @@
+"""An order before it is trained: what speaks against it, what it costs, and the run folder that it becomes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import anyio
+from anyio import to_thread
+from pydantic import ValidationError
+
+from app.errors import (
+    InvalidInput,
+    KnowledgeBaseEmpty,
+    NotReady,
+    TrainingBaseUnusable,
+    TrainingDoesNotFit,
+    TrainingPairsInvalid,
+)
+from app.evaluation.courtesy import Courtesy
+from app.finetune.base_shape import BaseShape as ServedShape
+from app.finetune.checking import Base, plain_name
+from app.finetune.estimating import Estimate, estimate, require_fit
+from app.finetune.examples import Example, data_hash
+from app.finetune.orders import TrainingOrder
+from app.finetune.pairs import PairSet, read_pairs
+from app.finetune.preparing import PrepareChoices, Prepared, prepare
+from app.finetune.run_folder import write_run_folder
+from app.finetune.runner import Written
+from app.finetune.tokenizing import ChatTokenizer
+from app.finetune.training_config import TrainingConfig, defaults_for
+from app.models.hub_id import parse_hub_id
+from app.models.known import KNOWN
+from app.models.store import ModelStore
+from app.models.training_base import BaseShape, TrainingBase, training_base
+from app.services import Question, Services
+from app.validation import fault, faults
+
+_READY_POLL_SECONDS = 0.2
+_RULES_TOKENS: Final = 260
+"""Of a short prompt without passages and question, in both languages; a full one has about a thousand more."""
+
+_CHARACTERS_A_TOKEN = 3.0
+_SHARES: Final = {"median": 0.5, "most": 0.95, "longest": 1.0}
+
+
+@dataclass(frozen=True, slots=True)
+class Estimated:
+    """What a training would cost, with everything that was left open resolved; `refusal` is why it would not begin.
+
+    `exact` says that the examples were made and counted, not guessed from the pairs.
+    """
+
+    config: TrainingConfig
+    cost: Estimate
+    pairs: int
+    drafts: int
+    exact: bool
+    refusal: TrainingDoesNotFit | None
+
+    def required(self) -> Estimated:
+        """This; raises the refusal where there is one."""
+        if self.refusal is not None:
+            raise self.refusal
+        return self
+
+    def counts(self) -> dict[str, Any]:
+        """What a training that waits shows of its data."""
+        return {"pairs": self.pairs, "drafts_left_out": self.drafts}
+
+
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """The examples that would come of an order, and what training on them would cost."""
+
+    prepared: Prepared
+    lengths: tuple[int, ...]
+    too_long: int
+    estimated: Estimated
+
+    def token_figures(self) -> dict[str, int]:
+        """How long the examples are; empty where there are none."""
+        ordered = sorted(self.lengths)
+        if not ordered:
+            return {}
+        return {name: ordered[round(share * (len(ordered) - 1))] for name, share in _SHARES.items()}
+
+
+class Preparation:
+    """The `Preparation` of `TrainingJobs`. `served` gives the model that adapters are for; see `served_base`."""
+
+    def __init__(self, services: Services, served: Callable[[], Base], courtesy: Courtesy) -> None:
+        self._services = services
+        self._served = served
+        self._courtesy = courtesy
+        self._store = ModelStore.from_settings(services.settings)
+
+    # --- before it begins -------------------------------------------------------------------------------------------
+
+    def check(self, order: TrainingOrder) -> None:
+        """Raises `KnowledgeBaseNotFound`, `KnowledgeBaseEmpty`, `TrainingPairsInvalid`, `TrainingBaseUnusable`,
+        `AdapterInvalid` and `InvalidInput`."""
+        base = self._services.bases.get(order.knowledge_base_id)
+        if base.ready == 0:
+            raise KnowledgeBaseEmpty(name=base.name)
+        self._pairs(order)
+        self._base_name(order)
+        limit = self._services.settings.max_lora_rank
+        if (order.training.rank or 0) > limit:
+            raise InvalidInput(reason=f"rank: more than {limit} (MQA_MAX_LORA_RANK)")
+
+    async def estimate(self, order: TrainingOrder) -> Estimated:
+        """By the pairs alone: each is taken as a full window of passages. Raises `AdapterInvalid`, `InvalidInput`."""
+        return await to_thread.run_sync(self._estimate, order)
+
+    async def look(self, order: TrainingOrder) -> Looked:
+        """As calling it, without writing anything; raises what `check` and `prepare` do."""
+        base = await to_thread.run_sync(self._training_base, order)
+        return await self._looked(order, base)
+
+    # --- when it begins ---------------------------------------------------------------------------------------------
+
+    async def __call__(self, order: TrainingOrder, folder: Path) -> Written:
+        """Writes the run folder; raises also `TrainingDoesNotFit`."""
+        await self._until_ready(order)
+        await to_thread.run_sync(self.check, order)
+        base = await to_thread.run_sync(self._training_base, order)
+        looked = await self._looked(order, base)
+        config = looked.estimated.required().config
+        prepared = looked.prepared
+
+        def write() -> None:
+            write_run_folder(folder, config, base, prepared.train, prepared.heldout, prepared.questions)
+
+        await to_thread.run_sync(write)
+        return Written(config.model_dump(mode="json"), _counts(order, looked, base))
+
+    async def _until_ready(self, order: TrainingOrder) -> None:
+        """A server that has just started loads its embedder first."""
+        while True:
+            try:
+                question = Question(order.knowledge_base_id, "?")
+                await to_thread.run_sync(self._services.check_question, question)
+                return
+            except NotReady:
+                await anyio.sleep(_READY_POLL_SECONDS)
+
+    async def _looked(self, order: TrainingOrder, base: TrainingBase) -> Looked:
+        pairs = await to_thread.run_sync(self._pairs, order)
+        choices = order.data.prepare(order.training)
+        prepared = await prepare(
+            self._services, order.knowledge_base_id, pairs.pairs, choices, quiet=self._courtesy.quiet
+        )
+        return await to_thread.run_sync(_measured, order, pairs, prepared, base)
+
+    # --- parts --------------------------------------------------------------------------------------------------------
+
+    def _pairs(self, order: TrainingOrder) -> PairSet:
+        pairs = read_pairs(order.pairs, order.format, order.pairs_name, with_drafts=order.data.drafts)
+        limit = self._services.settings.finetune_pairs
+        if len(pairs.pairs) > limit:
+            raise TrainingPairsInvalid(name=order.pairs_name, reason=f"it has more than {limit} questions")
+        return pairs
+
+    def _base_name(self, order: TrainingOrder) -> str:
+        """The name in the store of the weights to train on: no path of a client's, and no model but the served one."""
+        settings = self._services.settings
+        own = settings.adapter_base or settings.llm_model
+        if order.base is None or order.base == own:
+            return own
+        if order.base not in KNOWN and parse_hub_id(order.base) is None:
+            raise TrainingBaseUnusable(name=order.base[:100], reason="no model has this name here")
+        if plain_name(order.base) != plain_name(self._served().name):
+            raise TrainingBaseUnusable(name=order.base[:100], reason="another model answers on this server")
+        return order.base
+
+    def _training_base(self, order: TrainingOrder) -> TrainingBase:
+        return training_base(self._store, self._base_name(order))
+
+    def _estimate(self, order: TrainingOrder) -> Estimated:
+        pairs = self._pairs(order)
+        choices = order.data.prepare(order.training)
+        shape = _shape(self._served().shape)
+        heldout = round(choices.heldout_share * len(pairs.pairs))
+        config = _config(order, self._base_name(order), len(pairs.pairs) - heldout, heldout)
+        lengths = [_guessed(pair.question.question + pair.answer, choices) for pair in pairs.pairs]
+        cost = estimate(config, [min(length, config.max_tokens) for length in lengths[heldout:]], shape)
+        return Estimated(config, cost, len(pairs.pairs), pairs.drafts, exact=False, refusal=_refusal(cost))
+
+
+def _measured(order: TrainingOrder, pairs: PairSet, prepared: Prepared, base: TrainingBase) -> Looked:
+    config = _config(order, base.name, len(prepared.train), len(prepared.heldout))
+    tokenizer = ChatTokenizer.load(base.folder, base.name)
+    lengths = [len(tokenizer.encode(example)) for example in prepared.train]
+    kept = [length for length in lengths if length <= config.max_tokens]
+    cost = estimate(config, kept, base.shape)
+    estimated = Estimated(config, cost, len(pairs.pairs), pairs.drafts, exact=True, refusal=_refusal(cost))
+    return Looked(prepared, tuple(lengths), len(lengths) - len(kept), estimated)
+
+
+def _config(order: TrainingOrder, base: str, examples: int, heldout: int) -> TrainingConfig:
+    """Raises `InvalidInput` where choices do not go together."""
+    try:
+        return defaults_for(base, examples, heldout, **order.training.chosen())
+    except ValidationError as error:
+        wrong = [(".".join(str(part) for part in item["loc"]), fault(item, "en")) for item in error.errors()]
+        raise InvalidInput(str(error), reason=faults(wrong, "en")) from error
+
+
+def _refusal(cost: Estimate) -> TrainingDoesNotFit | None:
+    try:
+        require_fit(cost)
+    except TrainingDoesNotFit as error:
+        return error
+    return None
+
+
+def _guessed(text: str, choices: PrepareChoices) -> int:
+    return _RULES_TOKENS + choices.context_tokens + round(len(text) / _CHARACTERS_A_TOKEN)
+
+
+def _shape(served: ServedShape) -> BaseShape:
+    return BaseShape(
+        model_type=served.architecture,
+        layers=served.layers,
+        hidden=served.hidden,
+        intermediate=served.intermediate,
+        heads=served.heads,
+        key_value_heads=served.kv_heads,
+        head_size=served.head_size,
+        vocabulary=served.vocabulary,
+        tied=True,
+    )
+
+
+def _counts(order: TrainingOrder, looked: Looked, base: TrainingBase) -> dict[str, Any]:
+    """What the row of a training keeps of its examples."""
+    report, prepared = looked.prepared.report, looked.prepared
+    return {
+        **looked.estimated.counts(),
+        "pairs_name": order.pairs_name,
+        "train": report.train,
+        "heldout": report.heldout,
+        "too_long": looked.too_long,
+        "repeated": report.repeated,
+        "left_out": report.left_out,
+        "split_by": report.split_by,
+        "longest_tokens": max(looked.lengths, default=0),
+        "data_sha256": data_hash(prepared.train, prepared.heldout),
+        "base_revision": base.revision,
+        "estimated_seconds": looked.estimated.cost.seconds,
+        "estimated_memory_mb": looked.estimated.cost.memory_mb,
+    }
+
+
+def some(examples: tuple[Example, ...], count: int) -> list[Example]:
+    """A few of the examples, evenly from the whole of them, so that every kind is likely among them."""
+    step = max(1, len(examples) // max(1, count))
+    return list(examples[::step][:count])
