@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 
@@ -106,8 +106,12 @@ async def prepare(
     `told` hears (done, total), `quiet` is waited for before each search, so that users go first. Raises what
     `Services.check_question` and `Services.search` do.
     """
-    sides = await to_thread.run_sync(split, pairs, choices.heldout_share, choices.seed, choices.split_by)
     maker = await to_thread.run_sync(_Maker, services, knowledge_base_id, choices)
+    asked = {
+        pair.question.id: await services.worded(Question(knowledge_base_id, pair.question.question)) for pair in pairs
+    }
+    nearest = await to_thread.run_sync(maker.nearest_documents, pairs, asked)
+    sides = await to_thread.run_sync(split, pairs, choices.heldout_share, choices.seed, choices.split_by, nearest)
     made = (_Made(), _Made())
     total = len(sides.train) + len(sides.heldout)
     done = 0
@@ -116,8 +120,8 @@ async def prepare(
         for pair in own:
             if quiet is not None:
                 await quiet()
-            question = await services.worded(Question(knowledge_base_id, pair.question.question))
-            await to_thread.run_sync(partial(maker.add, side, pair, question, withhold=pair.question.id in withheld))
+            question, withhold = asked[pair.question.id], pair.question.id in withheld
+            await to_thread.run_sync(partial(maker.add, side, pair, question, withhold=withhold))
             done += 1
             told(done, total)
     train, heldout = made
@@ -129,7 +133,7 @@ async def prepare(
         repeated=sides.repeated,
         brought=train.brought + heldout.brought,
         split_by=sides.by,
-        heldout_documents=tuple(sorted({pair.document for pair in heldout.pairs if pair.document})),
+        heldout_documents=tuple(sorted({example.document for example in heldout.examples if example.document})),
     )
     questions = canonical([pair.question for pair in heldout.pairs])
     return Prepared(tuple(train.examples), tuple(heldout.examples), questions, report)
@@ -151,6 +155,14 @@ class _Maker:
         self._choices = choices
         ready = services.documents.all(knowledge_base_id, _MOST_DOCUMENTS, 0, DocumentState.READY)
         self._documents = {base_name(document.name).casefold(): (document.id, document.name) for document in ready}
+
+    def nearest_documents(self, pairs: Sequence[Pair], asked: Mapping[str, Question]) -> dict[str, str]:
+        """For each pair whose label names no document, the document of the first hit."""
+        found = {}
+        for pair in pairs:
+            if pair.document is None and (hits := self._services.search(asked[pair.question.id]).hits):
+                found[pair.question.id] = hits[0].document_name
+        return found
 
     def add(self, made: _Made, pair: Pair, question: Question, *, withhold: bool) -> None:
         """The pair's example, or the reason why there is none."""
@@ -206,7 +218,7 @@ class _Maker:
 
     def _labelled(self, pair: Pair) -> list[Hit]:
         """The chunks of the labelled pages."""
-        found = []
+        found: list[Hit] = []
         for file, page in sorted(pair.question.pages()):
             document_id, name = self._documents.get(base_name(file).casefold(), (None, ""))
             if document_id is None:

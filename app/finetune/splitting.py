@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import random
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Literal
 
 from app.finetune.likeness import KnownQuestions
@@ -28,15 +29,22 @@ class Split:
     repeated: int
 
 
-def split(pairs: Sequence[Pair], share: float, seed: int, by: SplitBy | None = None) -> Split:
+def split(
+    pairs: Sequence[Pair],
+    share: float,
+    seed: int,
+    by: SplitBy | None = None,
+    documents: Mapping[str, str] = MappingProxyType({}),
+) -> Split:
     """Every pair on one side, about `share` of them held out; the same pairs and seed give the same sides.
 
-    No document that labels name is on both sides where `by` is "document", which is taken where enough labels do.
+    No document is on both sides where `by` is "document", which is taken where labels name enough of them. `documents`
+    (by id) are those of pairs without such a label.
     A question that asks what another of its side asks is dropped, and from what is learned also one that is held out.
     """
     rng = random.Random(seed)  # noqa: S311 - a sample, no secret
     chosen = by or ("document" if _can_by_document(pairs) else "question")
-    groups = _groups(pairs, chosen)
+    groups = _groups(pairs, chosen, documents)
     rng.shuffle(groups)
     heldout = _taken(groups, round(share * len(pairs)))
     measured, repeated = _distinct([pair for pair in pairs if pair.question.id in heldout], KnownQuestions())
@@ -51,31 +59,26 @@ def _can_by_document(pairs: Sequence[Pair]) -> bool:
     return len(named) >= _FEWEST_LABELLED * len(answerable) and len(set(named)) >= _FEWEST_DOCUMENTS
 
 
-def _groups(pairs: Sequence[Pair], by: SplitBy) -> list[list[Pair]]:
+def _groups(pairs: Sequence[Pair], by: SplitBy, documents: Mapping[str, str]) -> list[list[Pair]]:
     """Pairs that stay together: those of a document, each other one by itself."""
     groups: defaultdict[str, list[Pair]] = defaultdict(list)
     for pair in pairs:
-        key = f"document {pair.document}" if by == "document" and pair.document else f"question {pair.question.id}"
-        groups[key].append(pair)
+        document = pair.document or documents.get(pair.question.id)
+        known = by == "document" and document is not None
+        groups[f"document {document}" if known else f"question {pair.question.id}"].append(pair)
     return list(groups.values())
 
 
 def _taken(groups: Sequence[Sequence[Pair]], wanted: int) -> set[str]:
-    """The ids of whole groups that together come near to `wanted`: large groups too, and single ones in proportion."""
-    total = sum(len(group) for group in groups) or 1
+    """The ids of whole groups that together come near to `wanted`, at least one group where any are wanted."""
     taken: set[str] = set()
-    for large in (True, False):
-        kind = [group for group in groups if (len(group) > 1) is large]
-        quota = round(wanted * sum(len(group) for group in kind) / total)
-        left = quota
-        for group in kind:
-            if left <= 0:
-                break
-            if len(group) <= left or len(group) - left < left:
-                taken.update(pair.question.id for pair in group)
-                left -= len(group)
-        if quota and left == quota and kind:
-            taken.update(pair.question.id for pair in min(kind, key=len))
+    left = wanted
+    for group in groups:
+        if left > 0 and len(group) - left <= left:
+            taken.update(pair.question.id for pair in group)
+            left -= len(group)
+    if wanted and not taken:
+        taken.update(pair.question.id for pair in min(groups, key=len))
     return taken
 
 

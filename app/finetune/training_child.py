@@ -65,7 +65,8 @@ def _train(folder: RunFolder, stopping: threading.Event, *, first: bool) -> int:
     if (folder.result() or {}).get("state") == "done":
         return DONE
     try:
-        from app.finetune.training_run import Interrupted, run  # noqa: PLC0415 - needs the extra, and takes seconds
+        from app.finetune.training_run import run  # noqa: PLC0415 - needs the extra, and takes seconds
+        from app.finetune.training_watcher import Interrupted  # noqa: PLC0415 - needs the extra
     except ImportError as error:
         raise ExtraMissing(str(error), feature="The training of adapters", extra="finetune") from error
     if first:
