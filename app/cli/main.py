@@ -17,6 +17,7 @@ from pydantic import ValidationError
 
 from app import __version__
 from app.cli.evaluate import evaluation_cli
+from app.cli.finetune import finetune_cli
 from app.cli.terminal import USAGE, bad_setting, exit_code, terminal
 from app.errors import ManualqaError
 from app.types import DocumentState, JobKind, JobState
@@ -35,6 +36,7 @@ cli.add_typer(bases_cli, name="bases")
 cli.add_typer(documents_cli, name="documents")
 cli.add_typer(jobs_cli, name="jobs")
 cli.add_typer(evaluation_cli, name="eval")
+cli.add_typer(finetune_cli, name="finetune")
 
 JsonFlag = Annotated[bool, typer.Option("--json", help="Print JSON. · 输出 JSON。")]
 BaseName = Annotated[str | None, typer.Option("--kb", help="Knowledge base by name. · 知识库名称。")]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import locale
 from typing import Literal
 
+from app.cli.finetune_words import FINETUNE_WORDS
 from app.types import Language
 
 WORDS: dict[str, tuple[str, str]] = {
@@ -278,6 +279,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "bm25": ("BM25", "BM25"),
     "vector_rank": ("vector #", "向量名次"),
     "bad_setting": ("The setting cannot be used: {reason}", "设置无效：{reason}"),
+    **FINETUNE_WORDS,
 }
 
 
