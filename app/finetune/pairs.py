@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from app.errors import QuestionSetInvalid, TrainingPairsInvalid
 from app.phrases import JOINT
-from eval.question_rows import Row, csv_rows, json_rows
+from eval.question_rows import BadRowError, Row, csv_rows, json_rows
 from eval.question_sets import MAX_BAD_LINES, Format, LabelledQuestion, parse
 
 _QUOTE_COLUMNS = ("quote", "evidence", "原文")
@@ -69,13 +69,20 @@ def _require_answers(rows: Iterable[Row], questions: Iterable[LabelledQuestion],
     """Raises `TrainingPairsInvalid` for what can be asked but not learned."""
     faults = []
     for row, question in zip(rows, questions, strict=True):
-        if question.answerable and not question.labelled:
-            faults.append(f"line {row.number}: an answerable question needs an answer")
-        elif len(_quote(row.fields)) > _MOST_QUOTE:
-            faults.append(f"line {row.number}: quote must have {_MOST_QUOTE} or fewer characters")
+        try:
+            _check(row, question)
+        except BadRowError as error:
+            faults.append(f"line {row.number}: {error}")
     if faults:
         more = [f"{len(faults) - MAX_BAD_LINES} more lines"] if len(faults) > MAX_BAD_LINES else []
         raise TrainingPairsInvalid(name=name, reason=JOINT.join(faults[:MAX_BAD_LINES] + more))
+
+
+def _check(row: Row, question: LabelledQuestion) -> None:
+    if question.answerable and not question.labelled:
+        raise BadRowError("an answerable question needs an answer")
+    if len(_quote(row.fields)) > _MOST_QUOTE:
+        raise BadRowError(f"quote must have {_MOST_QUOTE} or fewer characters")
 
 
 def _quote(fields: Mapping[str, object]) -> str:

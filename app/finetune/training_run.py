@@ -21,11 +21,12 @@ from trl.trainer.sft_trainer import SFTTrainer
 
 from app.errors import TrainingBaseUnusable, TrainingDoesNotFit, TrainingSetTooSmall
 from app.finetune.batching import GroupedSampler
+from app.finetune.device import Device
 from app.finetune.examples import Example
 from app.finetune.run_folder import Kept, RunConfig, RunFolder
 from app.finetune.tokenizing import ChatTokenizer, Encoded
 from app.finetune.training_config import TrainingConfig
-from app.finetune.training_watcher import Device, Watcher
+from app.finetune.training_watcher import Watcher
 
 log = structlog.get_logger(__name__)
 

@@ -7,7 +7,6 @@ import math
 import resource
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -17,6 +16,7 @@ from transformers import TrainerCallback, TrainerControl, TrainerState, Training
 
 from app.errors import TrainingDiverged, TrainingFailed
 from app.finetune.curves import read_curves
+from app.finetune.device import Device
 from app.finetune.events import EventLog
 from app.finetune.run_folder import Kept, RunConfig, RunFolder
 from app.finetune.watching import HeldoutWatch, LossWatch
@@ -24,27 +24,6 @@ from app.finetune.watching import HeldoutWatch, LossWatch
 
 class Interrupted(Exception):
     """The training was asked to stop; the newest whole checkpoint is where it goes on."""
-
-
-@dataclass(frozen=True, slots=True)
-class Device:
-    """What is trained on, and in which numbers: bf16 where the processor has it, which halves memory and time."""
-
-    name: str
-    dtype: torch.dtype
-
-    @classmethod
-    def found(cls) -> Device:
-        if torch.cuda.is_available():
-            good = torch.cuda.is_bf16_supported()
-            return cls(torch.cuda.get_device_name(), torch.bfloat16 if good else torch.float16)
-        features = torch.cpu.get_capabilities()
-        good = features.get("avx512_bf16") or features.get("amx_bf16") or features.get("bf16")
-        return cls("cpu", torch.bfloat16 if good else torch.float32)
-
-    @property
-    def is_cuda(self) -> bool:
-        return self.name != "cpu"
 
 
 class Trained(Protocol):
