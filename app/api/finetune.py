@@ -76,12 +76,10 @@ OrderDep = Annotated[TrainingOrder, Depends(get_order)]
 
 
 @router.post("/datasets", dependencies=[editor], openapi_extra=_body)
-async def look_at_data(
-    trainings: TrainingsDep, order: OrderDep, language: LanguageDep, examples: Few = _FEW
-) -> DatasetOut:
+async def look_at_data(trainings: TrainingsDep, order: OrderDep, language: LanguageDep) -> DatasetOut:
     """What would be learned from the pairs: a report on the examples, some of them as they are, and what the training
     would cost. Passages are searched for each pair, which takes a while; nothing is kept."""
-    return dataset_out(await trainings.look(order), examples, language)
+    return dataset_out(await trainings.look(order), language)
 
 
 @router.post("/estimate", dependencies=[editor], openapi_extra=_body)

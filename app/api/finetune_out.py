@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections import Counter
-
 from app.api.finetune_schemas import (
     CurvesOut,
     DatasetOut,
     EstimateOut,
     ExampleOut,
+    PreviewOut,
+    SideOut,
     TrainingOut,
 )
 from app.api.problems import reason
@@ -17,7 +17,7 @@ from app.catalogue.finetunes import Training
 from app.errors import ManualqaError
 from app.finetune.curves import Curves
 from app.finetune.examples import Example
-from app.finetune.preparation import Estimated, Looked, some
+from app.finetune.preparation import Estimated, Looked
 from app.finetune.progress import seconds_left
 from app.types import JobState, Language, TrainingStage
 
@@ -90,25 +90,23 @@ def estimate_out(estimated: Estimated, language: Language) -> EstimateOut:
     )
 
 
-def dataset_out(looked: Looked, examples: int, language: Language) -> DatasetOut:
-    """The report on the examples, and so many of them."""
-    prepared = looked.prepared
-    report = prepared.report
+def dataset_out(looked: Looked, language: Language) -> DatasetOut:
+    """The report on the examples."""
+    made, report = looked.prepared.report, looked.checked.report
     return DatasetOut(
-        pairs=report.pairs,
+        pairs=made.pairs,
         drafts_left_out=looked.estimated.drafts,
-        train=report.train,
-        heldout=report.heldout,
-        left_out=report.left_out,
-        repeated=report.repeated,
-        brought=report.brought,
-        split_by=report.split_by,
-        heldout_documents=list(report.heldout_documents),
-        kinds=dict(Counter(str(example.kind) for example in (*prepared.train, *prepared.heldout))),
-        tokens=looked.token_figures(),
-        too_long=looked.too_long,
+        left_out=made.left_out,
+        repeated=made.repeated + report.repeated,
+        leaking=report.leaking,
+        too_long=report.too_long,
+        brought=made.brought,
+        split_by=made.split_by,
+        shared_documents=list(report.shared_documents),
+        train=SideOut.model_validate(report.train),
+        heldout=SideOut.model_validate(report.heldout),
+        previews=[PreviewOut.model_validate(preview) for preview in report.previews],
         estimate=estimate_out(looked.estimated, language),
-        examples=[example_out(example) for example in some(prepared.train, examples)],
     )
 
 

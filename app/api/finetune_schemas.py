@@ -146,20 +146,47 @@ class ExampleList(Shape):
     examples: list[ExampleOut]
 
 
+class LengthsOut(Shape):
+    """Tokens: the median, the length that 95% do not pass, the longest."""
+
+    median: int
+    most: int
+    longest: int
+
+
+class SideOut(Shape):
+    """The examples that are learned from, or those that are held out to measure with."""
+
+    examples: int
+    kinds: dict[str, int] = Field(description="How many answer, and how many refuse for which reason.")
+    languages: dict[str, int]
+    documents: int
+    tokens: LengthsOut
+    learned_tokens: LengthsOut = Field(description="Of the completions alone.")
+
+
+class PreviewOut(Shape):
+    """An example as the model is given it: the loss covers `learned` and nothing else."""
+
+    id: str
+    kind: Literal["answered", "unanswerable", "withheld"]
+    read: str
+    learned: str
+
+
 class DatasetOut(Shape):
-    """What became of the pairs, and some of the examples as they would be learned from."""
+    """What became of the pairs, and one example of each kind as the model would be given it."""
 
     pairs: int
     drafts_left_out: int
-    train: int
-    heldout: int
     left_out: dict[str, int] = Field(description="Pairs of which no example could be made, by the reason.")
     repeated: int = Field(description="Pairs that ask what another one asks.")
+    leaking: int = Field(description="Pairs to learn from that ask what is held out; they are left out.")
+    too_long: int = Field(description="Examples beyond `max_tokens`, which are left out.")
     brought: int = Field(description="Examples whose proof search had not shown; it was put among the passages.")
     split_by: Literal["document", "question"]
-    heldout_documents: list[str]
-    kinds: dict[str, int] = Field(description="How many examples answer, and how many refuse for which reason.")
-    tokens: dict[str, int] = Field(description="Lengths of the examples: `median`, `most` (95%), `longest`.")
-    too_long: int = Field(description="Examples beyond `max_tokens`, which are left out.")
+    shared_documents: list[str] = Field(description="Manuals with examples on both sides.")
+    train: SideOut
+    heldout: SideOut
+    previews: list[PreviewOut]
     estimate: EstimateOut
-    examples: list[ExampleOut]

@@ -83,7 +83,6 @@ def prepare_command(
     max_tokens: MaxTokens = None,
     context_tokens: ContextTokens = None,
     seed: Seed = None,
-    examples: Annotated[int, typer.Option(min=1, max=50, help="Examples shown. · 显示的样本数。")] = 3,
     json_: JsonFlag = False,
 ) -> None:
     """Show what would be learned from the pairs; nothing is kept. · 预览将要学习的样本，不保存任何内容。"""
@@ -91,7 +90,7 @@ def prepare_command(
 
     data = _choices(drafts=drafts, heldout_share=heldout_share, withheld_share=withheld_share, split_by=split_by)
     training = _choices(max_tokens=max_tokens, context_tokens=context_tokens, seed=seed)
-    show_data(terminal(), Order(pairs, kb, None, None, data, training), examples, as_json=json_)
+    show_data(terminal(), Order(pairs, kb, None, None, data, training), as_json=json_)
 
 
 @finetune_cli.command("estimate")

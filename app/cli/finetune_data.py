@@ -54,16 +54,15 @@ class Order:
         }
 
 
-def show_data(at: Terminal, order: Order, examples: int, *, as_json: bool) -> None:
-    """Prints what became of the pairs, and some of the examples with what the loss covers."""
+def show_data(at: Terminal, order: Order, *, as_json: bool) -> None:
+    """Prints what became of the pairs, and an example of each kind with what the loss covers."""
     with at.client() as client:
-        path = f"/v1/finetune/datasets?examples={examples}"
-        found = client.post(path, order.body(at, client), patient=True)
+        found = client.post("/v1/finetune/datasets", order.body(at, client), patient=True)
     if as_json:
         at.print_json(found)
         return
-    for example in found["examples"]:
-        _print_example(at, example)
+    for preview in found["previews"]:
+        _print_preview(at, preview)
     for line in data_lines(at.words, found):
         at.out.print(Text(line), soft_wrap=True)
     _print_estimate(at, found["estimate"])
@@ -82,17 +81,18 @@ def show_estimate(at: Terminal, order: Order, *, as_json: bool) -> int:
 
 def data_lines(words: Words, found: Json) -> list[str]:
     """The report on the examples, a sentence a line."""
+    train, heldout = found["train"], found["heldout"]
     by = words(f"by_{found['split_by']}")
-    sides = words("data_sides", pairs=found["pairs"], train=found["train"], heldout=found["heldout"], by=by)
-    kinds = [words(f"kind_{kind}", count=count) for kind, count in sorted(found["kinds"].items())]
-    lines = [sides, words("data_kinds", counts=words("comma").join(kinds))]
+    counts = {"pairs": found["pairs"], "train": train["examples"], "heldout": heldout["examples"]}
+    kinds = [words(f"kind_{kind}", count=count) for kind, count in sorted(train["kinds"].items())]
+    lines = [words("data_sides", by=by, **counts), words("data_kinds", counts=words("comma").join(kinds))]
     if left_out := _left_out(words, found):
         lines.append(words("data_left_out", counts=words("comma").join(left_out)))
     if found["brought"]:
         lines.append(words("data_brought", count=found["brought"]))
-    if found["tokens"]:
-        lines.append(words("data_tokens", **found["tokens"]))
-    return lines
+    if found["shared_documents"]:
+        lines.append(words("data_shared", count=len(found["shared_documents"])))
+    return [*lines, words("data_tokens", **train["tokens"])]
 
 
 def duration(words: Words, seconds: float) -> str:
@@ -102,7 +102,12 @@ def duration(words: Words, seconds: float) -> str:
 
 
 def _left_out(words: Words, found: Json) -> list[str]:
-    counts = {"data_drafts": "drafts_left_out", "data_repeated": "repeated", "data_too_long": "too_long"}
+    counts = {
+        "data_drafts": "drafts_left_out",
+        "data_repeated": "repeated",
+        "data_leaking": "leaking",
+        "data_too_long": "too_long",
+    }
     said = [words(key, count=found[field]) for key, field in counts.items() if found[field]]
     for reason, count in sorted(found["left_out"].items()):
         known = f"left_out_{reason}"
@@ -114,12 +119,11 @@ def _left_out(words: Words, found: Json) -> list[str]:
     return said
 
 
-def _print_example(at: Terminal, example: Json) -> None:
-    kind = at.words(f"example_{example['kind']}")
-    at.out.print(Text(at.words("example_title", kind=kind, question=example["question"]), style="bold"), soft_wrap=True)
-    at.out.print(Padding(Text(example["messages"][-1]["content"], style="dim"), (0, 0, 0, 4)))
+def _print_preview(at: Terminal, preview: Json) -> None:
+    at.out.print(Text(at.words(f"example_{preview['kind']}"), style="bold"), soft_wrap=True)
+    at.out.print(Padding(Text(preview["read"], style="dim"), (0, 0, 0, 4)))
     at.out.print(Padding(Text(at.words("example_learned"), style="cyan"), (0, 0, 0, 4)))
-    at.out.print(Padding(Text(example["completion"], style="green"), (0, 0, 1, 4)))
+    at.out.print(Padding(Text(preview["learned"], style="green"), (0, 0, 1, 4)))
 
 
 def _print_estimate(at: Terminal, found: Json) -> None:

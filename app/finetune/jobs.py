@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from importlib.util import find_spec
 from typing import Protocol
 
 from app.catalogue.finetunes import NewTraining, Training, TrainingRoom, Trainings, new_training_id
-from app.errors import ExtraMissing
 from app.failpoints import failpoint
 from app.finetune.curves import Curves, read_curves
 from app.finetune.examples import Example
+from app.finetune.machine import require_extra
 from app.finetune.orders import TrainingOrder
 from app.finetune.preparation import Estimated, Looked
 from app.finetune.process import TRAINING_CHILD, ProcessLimits, TrainingProcess
@@ -19,7 +18,6 @@ from app.finetune.runner import Life, Preparing, Registry, Runner, RunnerLimits
 from app.services import Services
 
 _RETRY_SECONDS = 5.0
-_PARTS = ("accelerate", "datasets", "peft", "safetensors", "transformers", "trl")
 
 
 class Preparations(Preparing, Protocol):
@@ -148,9 +146,3 @@ class TrainingJobs:
         if not folder.config_file.exists():
             return []
         return (folder.heldout() if heldout else folder.train())[offset : offset + limit]
-
-
-def require_extra() -> None:
-    """Raises `ExtraMissing` where the optional part that trains is not installed."""
-    if any(find_spec(name) is None for name in _PARTS):
-        raise ExtraMissing(feature="The training of adapters", extra="finetune")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -22,8 +22,9 @@ from app.errors import (
 from app.evaluation.courtesy import Courtesy
 from app.finetune.base_shape import BaseShape as ServedShape
 from app.finetune.checking import Base, plain_name
-from app.finetune.estimating import Estimate, estimate, require_fit
-from app.finetune.examples import Example, data_hash
+from app.finetune.dataset import Checked, check_dataset
+from app.finetune.estimate import Estimate, estimate, require_fit
+from app.finetune.machine import this_machine
 from app.finetune.orders import TrainingOrder
 from app.finetune.pairs import PairSet, read_pairs
 from app.finetune.preparing import PrepareChoices, Prepared, prepare
@@ -43,7 +44,6 @@ _RULES_TOKENS: Final = 260
 """Of a short prompt without passages and question, in both languages; a full one has about a thousand more."""
 
 _CHARACTERS_A_TOKEN = 3.0
-_SHARES: Final = {"median": 0.5, "most": 0.95, "longest": 1.0}
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,19 +73,11 @@ class Estimated:
 
 @dataclass(frozen=True, slots=True)
 class Looked:
-    """The examples that would come of an order, and what training on them would cost."""
+    """The examples that would come of an order, what is known of them, and what training on them would cost."""
 
     prepared: Prepared
-    lengths: tuple[int, ...]
-    too_long: int
+    checked: Checked
     estimated: Estimated
-
-    def token_figures(self) -> dict[str, int]:
-        """How long the examples are; empty where there are none."""
-        ordered = sorted(self.lengths)
-        if not ordered:
-            return {}
-        return {name: ordered[round(share * (len(ordered) - 1))] for name, share in _SHARES.items()}
 
 
 class Preparation:
@@ -129,10 +121,10 @@ class Preparation:
         base = await to_thread.run_sync(self._training_base, order)
         looked = await self._looked(order, base)
         config = looked.estimated.required().config
-        prepared = looked.prepared
+        checked, questions = looked.checked, looked.prepared.questions
 
         def write() -> None:
-            write_run_folder(folder, config, base, prepared.train, prepared.heldout, prepared.questions)
+            write_run_folder(folder, config, base, checked.train, checked.heldout, questions)
 
         await to_thread.run_sync(write)
         return Written(config.model_dump(mode="json"), _counts(order, looked, base))
@@ -153,7 +145,7 @@ class Preparation:
         prepared = await prepare(
             self._services, order.knowledge_base_id, pairs.pairs, choices, quiet=self._courtesy.quiet
         )
-        return await to_thread.run_sync(_measured, order, pairs, prepared, base)
+        return await to_thread.run_sync(self._measured, order, pairs, prepared, base)
 
     # --- parts --------------------------------------------------------------------------------------------------------
 
@@ -186,18 +178,29 @@ class Preparation:
         heldout = round(choices.heldout_share * len(pairs.pairs))
         config = _config(order, self._base_name(order), len(pairs.pairs) - heldout, heldout)
         lengths = [_guessed(pair.question.question + pair.answer, choices) for pair in pairs.pairs]
-        cost = estimate(config, [min(length, config.max_tokens) for length in lengths[heldout:]], shape)
-        return Estimated(config, cost, len(pairs.pairs), pairs.drafts, exact=False, refusal=_refusal(cost))
+        cost, refusal = self._cost(config, lengths[heldout:], lengths[:heldout], shape)
+        return Estimated(config, cost, len(pairs.pairs), pairs.drafts, exact=False, refusal=refusal)
 
+    def _measured(self, order: TrainingOrder, pairs: PairSet, prepared: Prepared, base: TrainingBase) -> Looked:
+        """Raises `TrainingSetTooSmall`, `TrainingBaseUnusable`, `InvalidInput`."""
+        first = _config(order, base.name, len(prepared.train), len(prepared.heldout))
+        tokenizer = ChatTokenizer.load(base.folder, base.name)
+        checked = check_dataset(prepared.train, prepared.heldout, tokenizer, first.max_tokens)
+        config = _config(order, base.name, len(checked.train), len(checked.heldout))
+        cost, refusal = self._cost(config, checked.train_lengths, checked.heldout_lengths, base.shape)
+        estimated = Estimated(config, cost, len(pairs.pairs), pairs.drafts, exact=True, refusal=refusal)
+        return Looked(prepared, checked, estimated)
 
-def _measured(order: TrainingOrder, pairs: PairSet, prepared: Prepared, base: TrainingBase) -> Looked:
-    config = _config(order, base.name, len(prepared.train), len(prepared.heldout))
-    tokenizer = ChatTokenizer.load(base.folder, base.name)
-    lengths = [len(tokenizer.encode(example)) for example in prepared.train]
-    kept = [length for length in lengths if length <= config.max_tokens]
-    cost = estimate(config, kept, base.shape)
-    estimated = Estimated(config, cost, len(pairs.pairs), pairs.drafts, exact=True, refusal=_refusal(cost))
-    return Looked(prepared, tuple(lengths), len(lengths) - len(kept), estimated)
+    def _cost(
+        self, config: TrainingConfig, train: Sequence[int], heldout: Sequence[int], shape: BaseShape
+    ) -> tuple[Estimate, TrainingDoesNotFit | None]:
+        machine = this_machine(self._services.settings.data_dir)
+        cost = estimate(config, train, shape, machine, heldout)
+        try:
+            require_fit(cost, machine)
+        except TrainingDoesNotFit as error:
+            return cost, error
+        return cost, None
 
 
 def _config(order: TrainingOrder, base: str, examples: int, heldout: int) -> TrainingConfig:
@@ -207,14 +210,6 @@ def _config(order: TrainingOrder, base: str, examples: int, heldout: int) -> Tra
     except ValidationError as error:
         wrong = [(".".join(str(part) for part in item["loc"]), fault(item, "en")) for item in error.errors()]
         raise InvalidInput(str(error), reason=faults(wrong, "en")) from error
-
-
-def _refusal(cost: Estimate) -> TrainingDoesNotFit | None:
-    try:
-        require_fit(cost)
-    except TrainingDoesNotFit as error:
-        return error
-    return None
 
 
 def _guessed(text: str, choices: PrepareChoices) -> int:
@@ -237,25 +232,21 @@ def _shape(served: ServedShape) -> BaseShape:
 
 def _counts(order: TrainingOrder, looked: Looked, base: TrainingBase) -> dict[str, Any]:
     """What the row of a training keeps of its examples."""
-    report, prepared = looked.prepared.report, looked.prepared
+    made, report = looked.prepared.report, looked.checked.report
     return {
         **looked.estimated.counts(),
         "pairs_name": order.pairs_name,
-        "train": report.train,
-        "heldout": report.heldout,
-        "too_long": looked.too_long,
-        "repeated": report.repeated,
-        "left_out": report.left_out,
-        "split_by": report.split_by,
-        "longest_tokens": max(looked.lengths, default=0),
-        "data_sha256": data_hash(prepared.train, prepared.heldout),
+        "train": report.train.examples,
+        "heldout": report.heldout.examples,
+        "kinds": report.train.kinds,
+        "left_out": made.left_out,
+        "repeated": made.repeated + report.repeated,
+        "leaking": report.leaking,
+        "too_long": report.too_long,
+        "split_by": made.split_by,
+        "longest_tokens": report.train.tokens.longest,
+        "data_sha256": report.sha256,
         "base_revision": base.revision,
         "estimated_seconds": looked.estimated.cost.seconds,
         "estimated_memory_mb": looked.estimated.cost.memory_mb,
     }
-
-
-def some(examples: tuple[Example, ...], count: int) -> list[Example]:
-    """A few of the examples, evenly from the whole of them, so that every kind is likely among them."""
-    step = max(1, len(examples) // max(1, count))
-    return list(examples[::step][:count])

@@ -118,18 +118,20 @@ def problem(response: Any, status: int, code: str) -> Json:  # noqa: ANN401
 
 
 def test_looking_at_data_keeps_nothing(tuning: Tuning) -> None:
-    looked = tuning.client.post("/v1/finetune/datasets", json=tuning.body(), params={"examples": 3})
+    looked = tuning.client.post("/v1/finetune/datasets", json=tuning.body())
     assert looked.status_code == 200, looked.text
     data = looked.json()
-    assert (data["pairs"], data["too_long"], data["drafts_left_out"]) == (13, 0, 0)
-    assert data["train"] + data["heldout"] + sum(data["left_out"].values()) + data["repeated"] == 13
-    assert data["train"] > data["heldout"] > 0
-    assert sum(data["kinds"].values()) == data["train"] + data["heldout"]
-    assert 0 < data["tokens"]["median"] <= data["tokens"]["most"] <= data["tokens"]["longest"]
+    train, heldout = data["train"], data["heldout"]
+    assert (data["pairs"], data["too_long"], data["drafts_left_out"], data["leaking"]) == (19, 0, 0, 0)
+    gone = sum(data["left_out"].values()) + data["repeated"]
+    assert train["examples"] + heldout["examples"] + gone == 19
+    assert train["examples"] > heldout["examples"] > 0
+    assert sum(train["kinds"].values()) == train["examples"]
+    assert 0 < train["tokens"]["median"] <= train["tokens"]["most"] <= train["tokens"]["longest"]
     assert data["estimate"]["exact"]
-    assert len(data["examples"]) == 3
-    assert all(example["completion"].startswith("Quote: ") for example in data["examples"])
-    assert all(example["messages"][0]["role"] == "system" for example in data["examples"])
+    assert {preview["kind"] for preview in data["previews"]} == set(train["kinds"])
+    assert all(preview["learned"].startswith("Quote: ") for preview in data["previews"])
+    assert all(preview["read"].endswith("<|im_start|>assistant\n") for preview in data["previews"])
     assert tuning.client.get("/v1/finetune/jobs").json()["jobs"] == []
     assert not list(tuning.services.settings.finetune_dir.glob("*"))
 
@@ -137,16 +139,16 @@ def test_looking_at_data_keeps_nothing(tuning: Tuning) -> None:
 def test_an_estimate_needs_no_passages(tuning: Tuning) -> None:
     training = {**ROOMY, "epochs": 2, "batch_size": 1, "accumulate": 1}
     found = tuning.client.post("/v1/finetune/estimate", json=tuning.body(training=training)).json()
-    assert (found["pairs"], found["exact"], found["refusal"]) == (13, False, None)
+    assert (found["pairs"], found["exact"], found["refusal"]) == (19, False, None)
     assert found["config"]["epochs"] == 2
-    assert found["steps"] == 2 * (13 - round(0.15 * 13))
+    assert found["steps"] == 2 * (19 - round(0.15 * 19))
     assert found["seconds"] > 0
 
 
 def test_a_training_ends_with_an_adapter_in_the_registry(tuning: Tuning) -> None:
     one = tuning.start(name="Answers about codes")
     assert (one["state"], one["stage"], one["base"]) == ("queued", "waiting", tuning.services.settings.adapter_base)
-    assert (one["config"], one["examples"]["pairs"]) == ({"rank": 4, "max_tokens": 4096}, 13)
+    assert (one["config"], one["examples"]["pairs"]) == ({"rank": 4, "max_tokens": 4096}, 19)
     tuning.until(lambda: tuning.get(one)["step"] == 2)
     running = tuning.get(one)
     assert (running["state"], running["stage"], running["steps"]) == ("running", "training", 4)
@@ -292,6 +294,6 @@ def test_readers_see_and_editors_train(tuning: Tuning) -> None:
 
 
 def test_without_the_extra_it_is_said_how_to_install_it(tuning: Tuning, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("app.finetune.jobs._PARTS", ("no_such_library",))
+    monkeypatch.setattr("app.finetune.machine.find_spec", lambda name: None if name == "peft" else name)
     refused = tuning.client.post("/v1/finetune/jobs", json=tuning.body())
     assert "manualqa[finetune]" in problem(refused, 500, "extra_missing")["title"]
