@@ -119,6 +119,13 @@ CHINESE: Final[dict[str, str]] = {
     "the index is another than at its beginning": "索引与评测开始时不同",
     "the language model is another than at its beginning": "语言模型与评测开始时不同",
     "the search does not answer": "检索没有应答",
+    # Trainings.
+    "the server ended": "服务器中断",
+    "no model has this name here": "此处没有该名称的模型",
+    "another model answers on this server": "服务器使用的是另一个模型",
+    "rank: more than {n} (MQA_MAX_LORA_RANK)": "rank：大于 {n}（MQA_MAX_LORA_RANK）",
+    "max_tokens must be more than context_tokens": "max_tokens 须大于 context_tokens",
+    "The training of adapters": "训练适配器",
     # Question sets.
     "it is empty": "文件为空",
     "it has no questions": "其中没有问题",

@@ -37,7 +37,6 @@ from app.models.known import KNOWN
 from app.models.store import ModelStore
 from app.models.training_base import BaseShape, TrainingBase, training_base
 from app.services import Question, Services
-from app.validation import fault, faults
 
 _READY_POLL_SECONDS = 0.2
 _RULES_TOKENS: Final = 260
@@ -207,9 +206,8 @@ def _config(order: TrainingOrder, base: str, examples: int, heldout: int) -> Tra
     """Raises `InvalidInput` where choices do not go together."""
     try:
         return defaults_for(base, examples, heldout, **order.training.chosen())
-    except ValidationError as error:
-        wrong = [(".".join(str(part) for part in item["loc"]), fault(item, "en")) for item in error.errors()]
-        raise InvalidInput(str(error), reason=faults(wrong, "en")) from error
+    except ValidationError as error:  # each field by itself was checked with the order
+        raise InvalidInput(str(error), reason="max_tokens must be more than context_tokens") from error
 
 
 def _guessed(text: str, choices: PrepareChoices) -> int:
