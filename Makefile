@@ -5,6 +5,10 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+# Most tests wait for processes that start, stop or are killed: more workers than cores.
+TEST_WORKERS ?= 4
+# Each has a server and a browser.
+WEB_WORKERS ?= 2
 TEST_MODELS := multilingual-e5-small qwen2.5-coder-0.5b-instruct
 
 .PHONY: help serve test test-web test-faults fuzz check format bench bench-retrieval bench-answers bench-ingest bench-load bench-pages bench-quality bench-start browser screenshots examples clean
@@ -38,13 +42,14 @@ screenshots: $(STAMP) browser ## Take the pictures of the pages in docs/images a
 	@$(BIN)/manualqa models pull multilingual-e5-small
 	@$(BIN)/python -m tests.web.screenshots
 
-test: $(STAMP) ## Run all tests but those in a browser (first time: environment and weights too)
+test: $(STAMP) browser ## Run all tests, those in a real browser too (first time: environment, weights and Chromium)
 	@$(BIN)/manualqa models pull $(TEST_MODELS)
-	@$(BIN)/pytest --durations=10 --ignore=tests/web
+	@$(BIN)/pytest -n $(TEST_WORKERS) --dist loadfile --durations=10 --ignore=tests/web
+	@$(BIN)/pytest -n $(WEB_WORKERS) --dist loadfile --durations=5 tests/web
 
-test-web: $(STAMP) browser ## Run the tests of the web pages in a real browser (first time: Chromium too)
+test-web: $(STAMP) browser ## Run only the tests of the web pages in a real browser (first time: Chromium too)
 	@$(BIN)/manualqa models pull multilingual-e5-small
-	@$(BIN)/pytest --durations=10 tests/web
+	@$(BIN)/pytest -n $(WEB_WORKERS) --dist loadfile --durations=10 tests/web
 
 test-faults: $(STAMP) ## Kill the server twenty times at every point and fail every write (about an hour on two cores)
 	@$(BIN)/pytest --campaign --timeout=3600 -s tests/faults/test_kills.py tests/faults/test_uploads.py tests/faults/test_writes.py

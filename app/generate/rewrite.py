@@ -4,13 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from contextlib import aclosing
 from dataclasses import dataclass
 
-import anyio
-import structlog
-
-from app.errors import ModelBusy, ModelUnavailable
+from app.generate.short_text import short_text
 from app.generate.terms import names
 from app.ports import LanguageModel, Message
 from app.text.fences import as_data, one_line
@@ -18,12 +14,9 @@ from app.text.language import detect_language
 from app.text.quantities import missing_quantities
 from app.types import Language
 
-log = structlog.get_logger(__name__)
-
 TURNS = 3
 """Earlier turns that the model sees; what a question refers to is rarely further away."""
 
-_MOST_TOKENS = 120
 _LONGEST_ANSWER = 200
 """Characters of the last answer in the prompt, the only one there: each token costs time before the search begins."""
 _LONGEST = 3
@@ -112,19 +105,8 @@ class Rewriter:
         before = earlier[-TURNS:]
         if not before or not is_follow_up(question):
             return None
-        said = ""
-        with anyio.move_on_after(self._seconds) as scope:
-            try:
-                async with aclosing(self._model.stream(_messages(question, before), _MOST_TOKENS)) as pieces:
-                    async for piece in pieces:
-                        said += piece if isinstance(piece, str) else ""
-            except (ModelUnavailable, ModelBusy) as error:
-                log.warning("not_rewritten", reason=error.code(), detail=error.detail)
-                return None
-        if scope.cancelled_caught:
-            log.warning("not_rewritten", reason="too slow", seconds=self._seconds)
-            return None
-        return checked(question, before, said)
+        said = await short_text(self._model, _messages(question, before), self._seconds, "rewriting")
+        return None if said is None else checked(question, before, said)
 
 
 def is_follow_up(question: str) -> bool:

@@ -3,23 +3,16 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from contextlib import aclosing
 
-import anyio
-import structlog
-
-from app.errors import ModelBusy, ModelUnavailable
+from app.generate.short_text import short_text
 from app.ports import LanguageModel, Message
 from app.text.fences import as_data, one_line
 from app.text.language import detect_language
 from app.types import Language
 
-log = structlog.get_logger(__name__)
-
 _KEPT = 1000
 """Translations remembered; a question is searched for and then asked, and some are asked again and again."""
 
-_MOST_TOKENS = 120
 _LONGEST = 4
 """A translation has at most that many times the characters of its question (and 60 more): else it is something else."""
 
@@ -56,19 +49,8 @@ class Translator:
 
     async def _written(self, question: str, language: Language) -> str | None:
         """What the model made of it, "" where that is no translation; None where it did not answer in time."""
-        said = ""
-        with anyio.move_on_after(self._seconds) as scope:
-            try:
-                async with aclosing(self._model.stream(_messages(question, language), _MOST_TOKENS)) as pieces:
-                    async for piece in pieces:
-                        said += piece if isinstance(piece, str) else ""
-            except (ModelUnavailable, ModelBusy) as error:
-                log.warning("not_translated", reason=error.code(), detail=error.detail)
-                return None
-        if scope.cancelled_caught:
-            log.warning("not_translated", reason="too slow", seconds=self._seconds)
-            return None
-        return _checked(question, said, language)
+        said = await short_text(self._model, _messages(question, language), self._seconds, "translation")
+        return None if said is None else _checked(question, said, language)
 
 
 def _messages(question: str, language: Language) -> list[Message]:

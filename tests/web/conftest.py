@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -17,16 +18,13 @@ from tests.web.replies import TALKS
 from tests.web.served import EN_MANUAL, MANUALS, ZH_MANUAL, Library, Served, a_scan, serving
 
 expect.set_options(timeout=MOST_WAIT_MS)
-_FIGURES = pytest.StashKey[list[str]]()
+FIGURE = "figure"
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    config.stash[_FIGURES] = []
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    """What was measured stands at the end of the run."""
-    if figures := config.stash[_FIGURES]:
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """What was measured stands at the end of the run, whichever process measured it."""
+    reports = [*terminalreporter.getreports("passed"), *terminalreporter.getreports("failed")]
+    if figures := [line for report in reports for name, line in report.user_properties if name == FIGURE]:
         terminalreporter.section("figures of the web pages")
         for line in figures:
             terminalreporter.write_line(line)
@@ -130,9 +128,9 @@ def person(people: Callable[..., Person], look: Look) -> Person:
 
 
 @pytest.fixture
-def figures(request: pytest.FixtureRequest) -> list[str]:
-    """Lines that are shown at the end of the run."""
-    return request.config.stash[_FIGURES]
+def figure(record_property: Callable[[str, object], None]) -> Callable[[str], None]:
+    """Takes a line that is shown at the end of the run."""
+    return partial(record_property, FIGURE)
 
 
 @pytest.fixture

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from fastapi import APIRouter, Request, Response
 
 from app.api.conversations import turn_out
 from app.api.deps import LanguageDep, ServicesDep
 from app.api.web.rendering import render
 from app.api.web.routing import KeyDep, PageRoute
-from app.api.web.turn_view import turn_view
+from app.api.web.turn_view import TurnView, turn_view
+from app.catalogue.conversations import Conversation
+from app.catalogue.records import Key, KnowledgeBase
 from app.errors import RouteNotFound
+from app.services import Services
 
 router = APIRouter(prefix="/kb/{knowledge_base_id}", route_class=PageRoute, include_in_schema=False)
 
@@ -21,16 +26,7 @@ MOST_HISTORY = 100
 def new_conversation(knowledge_base_id: str, request: Request, services: ServicesDep, key: KeyDep) -> Response:
     """A question box; the conversation is made with its first question."""
     base = services.bases.get(knowledge_base_id)
-    return render(
-        request,
-        "ask.html",
-        key=key,
-        base=base,
-        conversation=None,
-        turns=[],
-        history=services.conversations.list(base.id, key.id, MOST_HISTORY, 0),
-        most_characters=services.settings.max_question_characters,
-    )
+    return _asking(request, services, key, base)
 
 
 @router.get("/ask/{conversation_id}")
@@ -47,16 +43,8 @@ def show_conversation(
     found = services.conversations.get(conversation_id, key.id)
     if found.knowledge_base_id != base.id:
         raise RouteNotFound
-    return render(
-        request,
-        "ask.html",
-        key=key,
-        base=base,
-        conversation=found,
-        turns=[turn_view(turn_out(turn, language)) for turn in services.conversations.turns(found.id, key.id)],
-        history=services.conversations.list(base.id, key.id, MOST_HISTORY, 0),
-        most_characters=services.settings.max_question_characters,
-    )
+    turns = [turn_view(turn_out(turn, language)) for turn in services.conversations.turns(found.id, key.id)]
+    return _asking(request, services, key, base, found, turns)
 
 
 @router.get("/turns/{turn_id}")
@@ -74,3 +62,24 @@ def show_turn(
     if turn.knowledge_base_id != base.id:
         raise RouteNotFound
     return render(request, "turn.html", key=key, base=base, turn=turn_view(turn_out(turn, language)))
+
+
+def _asking(
+    request: Request,
+    services: Services,
+    key: Key,
+    base: KnowledgeBase,
+    conversation: Conversation | None = None,
+    turns: Sequence[TurnView] = (),
+) -> Response:
+    """The page to ask on, with the reader's earlier conversations beside."""
+    return render(
+        request,
+        "ask.html",
+        key=key,
+        base=base,
+        conversation=conversation,
+        turns=turns,
+        history=services.conversations.list(base.id, key.id, MOST_HISTORY, 0),
+        most_characters=services.settings.max_question_characters,
+    )

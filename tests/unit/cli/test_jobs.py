@@ -8,6 +8,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -146,7 +147,13 @@ def test_events_tell_every_end_also_of_what_began_just_before(word_server: WordS
 def test_ctrl_c_leaves_the_work_to_the_server(word_server: WordServer, manualqa: Manualqa, tmp_path: Path) -> None:
     word_server.start("embed.begin")
     command = [sys.executable, "-m", "app.cli", "ingest", "--kb", "pumps", str(a_file(tmp_path, "pump.md"))]
-    loading = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=child_environment())
+    loading = subprocess.Popen(
+        command,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=child_environment(),
+        preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),  # else ignored where the tests' own is
+    )
     with (word_server.folder / "go").open("wb"):  # the document is at the failpoint
         loading.send_signal(signal.SIGINT)
         _, error = loading.communicate(timeout=60)
