@@ -88,10 +88,8 @@ class LocalEngine:
         return ModelStatus(self._state, self._config.name, self._detail)
 
     def adapters(self) -> frozenset[str]:
-        """The ids of the adapters that can be asked now."""
-        with self._lock:
-            ready = self._server is not None and self._state == "ready"
-            return frozenset(adapter.id for adapter in self._server.adapters) if ready and self._server else frozenset()
+        """The ids of the adapters that it answers with, or will as soon as it answers."""
+        return frozenset(adapter.id for adapter in self._adapters)
 
     # --- life -----------------------------------------------------------------------------------------------------
 
