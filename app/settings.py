@@ -212,6 +212,29 @@ class Settings(BaseSettings):
     judge_model: str | None = Field(None, description="That endpoint's name for the judging model.")
     judge_api_key: SecretStr | None = Field(None, description="Key of that endpoint.")
 
+    # Adapters: bounds on what is taken, and what a promotion may cost.
+    adapter_base: str | None = Field(
+        None,
+        description="Name, folder or .gguf file of the served model's weights, where an endpoint has another name for "
+        "them; adapters are checked against their shape.",
+    )
+    max_lora_rank: int = Field(
+        64, ge=1, le=512, description="Largest rank of an adapter; vLLM has to be started with as large a one."
+    )
+    max_adapter_mb: int = Field(
+        500, ge=1, le=10_000, description="Largest adapter; one of rank 64 for a 7B model has about 320 MB."
+    )
+    max_stored_adapters: int = Field(
+        100, gt=0, description="Most adapters kept; retired ones have no files and are not counted."
+    )
+    promotion_margin: float = Field(
+        0.02, ge=0, le=1, description="How much a headline metric may fall where an adapter is promoted."
+    )
+
+    @property
+    def adapters_dir(self) -> Path:
+        return self.data_dir / "adapters"
+
     @property
     def files_dir(self) -> Path:
         return self.data_dir / "files"

@@ -13,8 +13,12 @@ from app.catalogue.generations import Generations
 from app.catalogue.jobs import Jobs
 from app.catalogue.knowledge_bases import KnowledgeBases
 from app.conversing import Conversing
-from app.errors import ExtraMissing
+from app.errors import AdapterInvalid, ExtraMissing, UnknownModel, WeightsCorrupt, WeightsMissing
 from app.evaluation.runs import Runs
+from app.finetune.adapters import Adapters, Room
+from app.finetune.base_shape import shape_of
+from app.finetune.checking import Base, Limits
+from app.finetune.promoting import Hosts, Promoting
 from app.generate.engine import LocalEngine
 from app.generate.llm import FixedEndpoint, OpenAICompatibleModel
 from app.generate.model_server import EngineConfig
@@ -66,6 +70,30 @@ def build_conversing(services: Services) -> Conversing:
 def build_runs(services: Services) -> Runs:
     """The evaluations of a server, over its services."""
     return Runs(services)
+
+
+def build_adapters(services: Services) -> Adapters:
+    """The registry of adapters of a server."""
+    settings = services.settings
+    limits = Limits(settings.max_lora_rank, settings.max_adapter_mb * 1_000_000)
+    room = Room(settings.max_stored_adapters, limits, settings.min_free_disk_mb * 1_000_000)
+    return Adapters(services.adapters, settings.adapters_dir, partial(served_base, settings), room)
+
+
+def served_base(settings: Settings) -> Base:
+    """The model that adapters are for; raises `AdapterInvalid` where its weights are not here to tell its shape."""
+    name = settings.adapter_base or settings.llm_model
+    try:
+        weights = ModelStore.from_settings(settings).resolve(name)
+        return Base(weights.name, weights.revision, shape_of(weights.path))
+    except (WeightsMissing, WeightsCorrupt, UnknownModel) as error:
+        why = "the weights of its base model are not here to tell its shape; name them in MQA_ADAPTER_BASE"
+        raise AdapterInvalid(str(error), reason=why) from error
+
+
+def build_promoting(services: Services, runs: Runs, adapters: Adapters, hosts: Hosts) -> Promoting:
+    """What proves and promotes adapters, over the other parts of a server."""
+    return Promoting(services, runs, adapters, hosts)
 
 
 def reading(settings: Settings) -> Reading:

@@ -12,6 +12,7 @@ from fastapi.responses import JSONResponse
 
 from app import __version__
 from app.api import (
+    adapters,
     calibration,
     conversations,
     csp_reports,
@@ -35,8 +36,9 @@ from app.api.observe import Observe
 from app.api.sign_in_links import SignInLinks
 from app.api.users_first import UsersFirst
 from app.api.web import pages, sessions
+from app.finetune.wanted import Wanted
 from app.services import Services
-from app.wiring import build_conversing, build_runs
+from app.wiring import build_adapters, build_conversing, build_promoting, build_runs
 
 DESCRIPTION = """Answers questions about product manuals from the manuals alone, in Chinese and English, with the page
 it read as proof, and says so when the manuals have no answer. Send an API key as `Authorization: Bearer <key>`; send
@@ -47,9 +49,12 @@ def create_app(services: Services) -> FastAPI:
     """The application over `services`, which it starts with the server and stops with it."""
 
     runs = build_runs(services)
+    registry = build_adapters(services)
+    promoting = build_promoting(services, runs, registry, Wanted(services.adapters))
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:  # noqa: ARG001
+        await to_thread.run_sync(registry.sweep)
         await to_thread.run_sync(services.start)
         background = [asyncio.create_task(work) for work in (services.warm_up_model(), runs.work())]
         try:
@@ -72,6 +77,7 @@ def create_app(services: Services) -> FastAPI:
     )
     app.state.services = services
     app.state.evaluations = runs
+    app.state.adapters, app.state.promoting = registry, promoting
     app.state.conversing = build_conversing(services)
     app.state.sign_in_links = SignInLinks()
     app.state.csp_reports = CspReports()
@@ -94,6 +100,7 @@ def create_app(services: Services) -> FastAPI:
     app.include_router(conversations.router)
     app.include_router(evaluations.router)
     app.include_router(calibration.router)
+    app.include_router(adapters.router)
     app.include_router(keys.router)
     app.include_router(maintenance.router)
     app.include_router(sign_in_links.router)

@@ -14,7 +14,7 @@ from app.api.language import request_language
 from app.api.problems import problem
 from app.errors import BodyTooLarge
 
-_BOUNDED_THERE = re.compile(r"/v1/knowledge-bases/[^/]+/documents|/v1/evaluations")
+_BOUNDED_THERE = re.compile(r"/v1/knowledge-bases/[^/]+/documents|/v1/evaluations|/v1/adapters(/[^/]+/prove)?")
 """POST routes that check the caller's key first and then read a larger body, piece by piece."""
 
 

@@ -187,7 +187,8 @@ class AdapterRows:
 def _require_room(session: Session, name: str, limit: int) -> None:
     if session.scalar(select(AdapterRow.id).where(AdapterRow.name == name)) is not None:
         raise AdapterNameTaken(name=name)
-    if (session.scalar(select(func.count()).select_from(AdapterRow)) or 0) >= limit:
+    kept = select(func.count()).select_from(AdapterRow).where(AdapterRow.state != AdapterState.RETIRED)
+    if (session.scalar(kept) or 0) >= limit:
         raise AdaptersFull(limit=limit)
 
 

@@ -25,9 +25,9 @@ class AdapterNameTaken(Conflict):
 
 
 class AdaptersFull(Conflict):
-    """There are {limit} adapters already, as many as MQA_MAX_STORED_ADAPTERS allows. Delete retired ones, or raise it."""
+    """There are {limit} adapters already, as many as MQA_MAX_STORED_ADAPTERS allows. Retire some, or raise it."""
 
-    zh = "适配器已有 {limit} 个，达到 MQA_MAX_STORED_ADAPTERS 的上限。请删除已停用的，或调大该设置。"
+    zh = "适配器已有 {limit} 个，达到 MQA_MAX_STORED_ADAPTERS 的上限。请停用一些，或调大该设置。"
 
 
 class AdapterChanged(Conflict):

@@ -112,8 +112,8 @@ class Adapters:
         return self._take(lambda into: unpack(archive, into, self._room.limits.bytes), name, source)
 
     def upload_path(self) -> Path:
-        """Where an upload may be written before it is imported; a start sweeps it."""
-        self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        """Where an upload may be written before it is imported; a start sweeps it. Raises `DiskFull`."""
+        self._require_disk()
         return self._folder / f"{_UPLOAD}{new_adapter_id()}"
 
     def _take(self, copy: Callable[[Path], None], name: str, source: Source) -> Adapter:
@@ -198,12 +198,13 @@ class Adapters:
         verify(folder, adapter_id, adapter.sha256, self._room.limits.bytes)
         return _zipped(folder, self._room.limits.bytes)
 
-    def retire(self, adapter_id: str) -> Adapter:
-        """Puts it away for good: its files go, what is known of it stays.
+    def retire(self, adapter_id: str, unload: Callable[[str], object]) -> Adapter:
+        """Puts it away for good: no server has it any more, its files go, what is known of it stays.
 
-        Raises `AdapterNotFound`, `AdapterPromoted`.
+        Raises `AdapterNotFound`, `AdapterPromoted`, and what `unload` does; the next start then removes its files.
         """
         retired = self._rows.retire(adapter_id)
+        unload(retired.id)
         shutil.rmtree(self._folder / retired.id, ignore_errors=True)
         log.info("adapter_retired", adapter_id=retired.id)
         return retired

@@ -141,7 +141,9 @@ class LocalEngine:
                 raise HostingFailed(reason="off")
             log.info("model_server_replaced", seconds=round(time.monotonic() - began, 2), adapters=len(wanted))
             if old is not None:
-                self._leaving = threading.Thread(target=self._see_off, args=(old,), name="old-model-server", daemon=True)
+                self._leaving = threading.Thread(
+                    target=self._see_off, args=(old,), name="old-model-server", daemon=True
+                )
                 self._leaving.start()
 
     def _begun(self, adapters: tuple[LoadedAdapter, ...]) -> ModelServer:

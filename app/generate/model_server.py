@@ -130,9 +130,7 @@ class ModelServer:
                 self._process.wait(TERM_SECONDS)
 
 
-def _spawn(
-    config: EngineConfig, adapters: tuple[LoadedAdapter, ...], port: int, key: str
-) -> subprocess.Popen[bytes]:
+def _spawn(config: EngineConfig, adapters: tuple[LoadedAdapter, ...], port: int, key: str) -> subprocess.Popen[bytes]:
     """The child; its key goes in on standard input, so that no process list shows it."""
     arguments = [
         ("weights", config.weights),
