@@ -137,6 +137,10 @@ class Hosting:
             log.info("adapter_unhosted", adapter_id=adapter_id)
             return adapter
 
+    def hosted(self) -> frozenset[str]:
+        """The adapters that the server was last seen to have; returns at once."""
+        return self._seen
+
     def state(self) -> HostingState:
         """As it was when both sides were last compared."""
         wanted = tuple(adapter.id for adapter in self._rows.wanted())

@@ -77,7 +77,9 @@ class EngineHost:
             except AdapterInvalid as error:
                 raise HostingFailed(error.detail, reason=error.params["reason"], adapter=adapter.id) from error
             except OSError as error:
-                raise HostingFailed(repr(error), reason=error.strerror or "unknown fault", adapter=adapter.id) from error
+                raise HostingFailed(
+                    repr(error), reason=error.strerror or "unknown fault", adapter=adapter.id
+                ) from error
             self._written[adapter.id] = adapter.sha256
         return path
 
@@ -125,15 +127,14 @@ class VllmHost:
         if response.status_code == httpx.codes.OK or _is_loaded(response):
             log.info("adapter_loaded", adapter_id=adapter.id)
             return
-        if response.status_code == httpx.codes.NOT_FOUND:
-            reason = (
-                "vLLM does not find the folder of adapter {name}; MQA_VLLM_ADAPTERS_DIR says where it is there"
-                if "error" in response.text
-                else "the endpoint loads no adapters; vLLM does with --enable-lora and VLLM_ALLOW_RUNTIME_LORA_UPDATING=True"
-            ).replace("{name}", adapter.id)
-        else:
+        detail = f"{folder}: {response.text[:500]}"
+        if response.status_code != httpx.codes.NOT_FOUND:
             reason = f"vLLM refuses adapter {adapter.id}: HTTP {response.status_code}"
-        raise HostingFailed(f"{folder}: {response.text[:500]}", reason=reason, adapter=adapter.id)
+            raise HostingFailed(detail, reason=reason, adapter=adapter.id)
+        if "error" not in response.text:  # the call itself is not known
+            raise HostingFailed(detail, reason="the endpoint loads no adapters; docs/gpu.md says how to start vLLM")
+        reason = f"vLLM does not find the folder of adapter {adapter.id}; MQA_VLLM_ADAPTERS_DIR says where it is there"
+        raise HostingFailed(detail, reason=reason, adapter=adapter.id)
 
     def _unload(self, name: str) -> None:
         response = self._call(lambda client: client.post("/unload_lora_adapter", json={"lora_name": name}))
