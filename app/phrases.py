@@ -62,6 +62,16 @@ CHINESE: Final[dict[str, str]] = {
     "it hangs": "进程没有响应",
     "not ready after {n} s": "{n} 秒后仍未就绪",
     "The local model server": "本地模型服务器",
+    # Hosting of adapters.
+    "this server's model takes no adapters": "当前的语言模型不支持适配器",
+    "promoted adapters take all {n} places (MQA_MAX_ADAPTERS)": "全部 {n} 个位置都被已启用的适配器占用（MQA_MAX_ADAPTERS）",
+    "vLLM does not find the folder of adapter {name}; MQA_VLLM_ADAPTERS_DIR says where it is there": "vLLM 找不到适配器 {name} 的文件夹；请用 MQA_VLLM_ADAPTERS_DIR 指明它在那里的位置",
+    "the endpoint loads no adapters; docs/gpu.md says how to start vLLM": "该服务端不能载入适配器；docs/gpu.zh-CN.md 说明了如何启动 vLLM",
+    "vLLM refuses adapter {name}: HTTP {n}": "vLLM 拒绝适配器 {name}：HTTP 状态码 {n}",
+    "its parts have scales of their own, which the local model server does not know": "其各部分有各自的缩放系数，本地模型服务器不支持",
+    "its weights cannot be read": "权重无法读取",
+    "its weights are not whole": "权重不完整",
+    "the local model server cannot change {name}": "本地模型服务器无法修改 {name}",
     # The embedding model and the indexes.
     "it gave an unusable vector": "给出的向量无效",
     "its folder has no embedding model": "文件夹中没有嵌入模型",

@@ -1,5 +1,5 @@
-"""The local model server as child processes: started, watched, restarted with growing pauses, replaced by one with other
-adapters while it answers, stopped."""
+"""The local model server as child processes: started, watched, restarted with growing pauses, replaced while it answers
+by one with other adapters, stopped."""
 
 from __future__ import annotations
 
@@ -88,10 +88,8 @@ class LocalEngine:
         return ModelStatus(self._state, self._config.name, self._detail)
 
     def adapters(self) -> frozenset[str]:
-        """The ids of the adapters that can be asked now."""
-        with self._lock:
-            ready = self._server is not None and self._state == "ready"
-            return frozenset(adapter.id for adapter in self._server.adapters) if ready and self._server else frozenset()
+        """The ids of the adapters that it answers with, or will as soon as it answers."""
+        return frozenset(adapter.id for adapter in self._adapters)
 
     # --- life -----------------------------------------------------------------------------------------------------
 
@@ -176,7 +174,7 @@ class LocalEngine:
         return None
 
     def _see_off(self, server: ModelServer) -> None:
-        """Ends a child that another has taken over from, once it has written its answers; none takes longer than that."""
+        """Ends a child that another has taken over from, once it has written its answers; none takes longer."""
         last = time.monotonic() + self._config.answer_seconds
         while not self._stopping.is_set() and time.monotonic() < last:
             if server.wait_until_idle(_POLL_SECONDS):

@@ -64,8 +64,10 @@ class Endpoint(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class FixedEndpoint:
-    """An endpoint of the settings; `base_url` ends in `/v1` for most servers. An adapter is a model of its own there, named
-    by its id, as vLLM has it."""
+    """An endpoint of the settings; `base_url` ends in `/v1` for most servers.
+
+    An adapter is a model of its own there, named by its id, as vLLM has it.
+    """
 
     base_url: str
     api_key: str = "none"
