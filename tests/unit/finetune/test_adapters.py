@@ -26,7 +26,7 @@ from app.finetune.base_shape import BaseShape, shape_of
 from app.finetune.checking import Base
 from app.settings import Settings
 from app.types import PromptKind
-from tests.fixtures.adapters import TINY, an_adapter, zipped
+from tests.fixtures.adapters import TINY, a_base_folder, an_adapter, zipped
 from tests.unit.finetune.conftest import LIMITS, Registry
 
 TRAINED = Source(
@@ -215,20 +215,11 @@ def test_uploads_that_were_cut_off_are_swept(registry: Registry, tmp_path: Path)
 
 
 def test_the_shape_of_a_folder(tmp_path: Path) -> None:
-    config = {
-        "model_type": "qwen2",
-        "num_hidden_layers": 2,
-        "hidden_size": 16,
-        "num_attention_heads": 4,
-        "num_key_value_heads": 2,
-        "intermediate_size": 32,
-        "vocab_size": 64,
-    }
-    (tmp_path / "config.json").write_text(json.dumps(config))
-    assert shape_of(tmp_path) == TINY
-    (tmp_path / "config.json").write_text("{}")
+    folder = a_base_folder(tmp_path / "base")
+    assert shape_of(folder) == TINY
+    (folder / "config.json").write_text("{}")
     with pytest.raises(ManualqaError):
-        shape_of(tmp_path)
+        shape_of(folder)
 
 
 def test_the_shape_of_a_gguf_file(tmp_path: Path) -> None:

@@ -8,7 +8,6 @@ import pickle
 import struct
 import zipfile
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -16,36 +15,28 @@ import pytest
 
 from app.errors import AdapterChanged, AdapterInvalid, ManualqaError
 from app.finetune.adapters import Source
+from app.finetune.hosting import Hosting
 from app.phrases import chinese
-from tests.fixtures.adapters import Tensors, a_config, an_adapter, safetensors, some_tensors, tarred, zipped
+from tests.fixtures.adapters import NotedHost, Tensors, a_config, an_adapter, safetensors, some_tensors, tarred, zipped
 from tests.unit.finetune.conftest import Registry
 
 HEAD = "adapter_model.safetensors has a head"
 
 
-@dataclass
-class NotedHost:
-    """A host of adapters that takes every one and notes it."""
-
-    calls: list[str] = field(default_factory=list)
-
-    def host(self, adapter_id: str) -> None:
-        self.calls.append(adapter_id)
-
-
 def taken_and_hosted(registry: Registry, path: Path, source: Source | None = None) -> list[str]:
     """What a model server was told after everything was tried to have the adapter hosted."""
-    host = NotedHost()
+    server = NotedHost()
+    hosting = Hosting(registry.rows, registry.adapters.verify, server, most=4, check_seconds=60)
     take = registry.adapters.register if path.is_dir() or path.is_symlink() else registry.adapters.import_archive
     try:
         adapter = take(path, "hostile", source or Source())
-        host.host(registry.adapters.verify(adapter).parent.name)
+        hosting.host(adapter.id)
     except ManualqaError:
-        assert host.calls == []
+        assert server.told == []
         assert registry.adapters.all() == []
         assert registry.left() == []
         raise
-    return host.calls
+    return server.told[0]
 
 
 def refused(registry: Registry, path: Path, reason: str, source: Source | None = None) -> None:
@@ -315,16 +306,20 @@ def test_swapped_after_registration(registry: Registry, tmp_path: Path, name: st
     content = bytearray(file.read_bytes())
     content[-2] ^= 1
     file.write_bytes(bytes(content))
+    server = NotedHost()
+    hosting = Hosting(registry.rows, registry.adapters.verify, server, most=4, check_seconds=60)
     with pytest.raises(AdapterChanged, match="their hash is another"):
-        registry.adapters.verify(adapter)
+        hosting.host(adapter.id)
     with pytest.raises(AdapterChanged):
         list(registry.adapters.export(adapter.id))
     file.unlink()
     with pytest.raises(AdapterChanged, match="is missing"):
-        registry.adapters.verify(adapter)
+        hosting.host(adapter.id)
     file.symlink_to(tmp_path / "good" / name)
     with pytest.raises(AdapterChanged, match="is a link"):
-        registry.adapters.verify(adapter)
+        hosting.host(adapter.id)
+    assert server.told == []
+    assert not registry.adapters.get(adapter.id).hosted
 
 
 def test_an_adapter_of_a_model_that_is_not_served_any_more_is_not_hosted(registry: Registry, tmp_path: Path) -> None:
