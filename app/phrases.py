@@ -50,7 +50,6 @@ CHINESE: Final[dict[str, str]] = {
     "degraded": "部分可用",
     "too slow": "响应太慢",
     "no connection": "无法连接",
-    "no address": "尚无地址",
     "it wrote nothing": "没有写出任何内容",
     "the answer broke off": "回答中断",
     "its reply broke off": "回复中断",

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 import structlog
+from sqlalchemy.exc import SQLAlchemyError
 
 from app.catalogue.adapters import Adapter, AdapterRows
 from app.errors import HostingFailed, ManualqaError
@@ -81,10 +82,12 @@ class Hosting:
     def _keep(self) -> None:
         pause = 0.0
         while not self._stopping.wait(pause):
-            if self.reconcile():
-                pause = self._check_seconds
-            else:
-                pause = min(max(pause, self._check_seconds) * 2, _LONGEST_PAUSE_SECONDS)
+            try:
+                equal = self.reconcile()
+            except (SQLAlchemyError, OSError) as error:  # a full disk, say; the next look may do
+                log.error("hosting_check_failed", detail=repr(error))
+                equal = False
+            pause = self._check_seconds if equal else min(max(pause, self._check_seconds) * 2, _LONGEST_PAUSE_SECONDS)
 
     def reconcile(self) -> bool:
         """Has the server serve what is wanted; whether it does. What stands against it is in `state`."""

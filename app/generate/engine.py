@@ -155,7 +155,7 @@ class LocalEngine:
         began = time.monotonic()
         with httpx.Client(timeout=HEALTH_TIMEOUT_SECONDS) as client:
             while not self._stopping.is_set():
-                fault = self._fault_at_start(server, began)
+                fault = _fault_at_start(server, began, self._config.start_seconds)
                 if fault is not None:
                     server.end()
                     raise HostingFailed(reason=fault)
@@ -164,14 +164,6 @@ class LocalEngine:
                 self._stopping.wait(_POLL_SECONDS)
         server.end()
         raise HostingFailed(reason="off")
-
-    def _fault_at_start(self, server: ModelServer, began: float) -> str | None:
-        code = server.exit_code()
-        if code is not None:
-            return f"ended with code {code}"
-        if time.monotonic() - began > self._config.start_seconds:
-            return f"not ready after {self._config.start_seconds:.0f} s"
-        return None
 
     def _see_off(self, server: ModelServer) -> None:
         """Ends a child that another has taken over from, once it has written its answers; none takes longer."""
@@ -226,13 +218,13 @@ class LocalEngine:
             if self._server is not None:
                 return self._server
         if not self._config.weights.is_file():
-            self._set(None, "down", f"weights are missing: {self._config.weights.name}")
+            self._set("down", f"weights are missing: {self._config.weights.name}", of=None)
             return None
-        self._set(None, "starting")
+        self._set("starting", of=None)
         try:
             server = ModelServer(self._config, self._adapters, self._api_key)
         except OSError as error:
-            self._set(None, "down", f"cannot start: {error.strerror}")
+            self._set("down", f"cannot start: {error.strerror}", of=None)
             return None
         with self._lock:
             if self._server is None and not self._stopping.is_set():
@@ -250,18 +242,20 @@ class LocalEngine:
                 ready = self._state == "ready"
                 code = server.exit_code()
                 if code is not None:
-                    return self._set(server, "down", f"ended with code {code}")
+                    return self._set("down", f"ended with code {code}", of=server)
                 if server.is_healthy(client):
                     misses = 0
                     if not ready:
                         log.info("model_server_ready", seconds=round(time.monotonic() - began, 2))
-                        self._set(server, "ready")
+                        self._set("ready", of=server)
                 elif ready:
                     misses += 1
                     if misses > _HANGS_AFTER:
-                        return self._set(server, "down", "it hangs")
-                elif (fault := self._fault_at_start(server, began)) is not None:
-                    return self._set(server, "down", fault)
+                        return self._set("down", "it hangs", of=server)
+                else:
+                    fault = _fault_at_start(server, began, self._config.start_seconds)
+                    if fault is not None:
+                        return self._set("down", fault, of=server)
                 self._pause(_HEALTHY_POLL_SECONDS if self._state == "ready" else _POLL_SECONDS)
         return None
 
@@ -271,9 +265,16 @@ class LocalEngine:
         self._changed.clear()
 
     def _set(
-        self, server: ModelServer | None, state: Literal["ready", "starting", "down"], detail: str | None = None
+        self, state: Literal["ready", "starting", "down"], detail: str | None = None, *, of: ModelServer | None
     ) -> None:
-        """Notes how the child that answers is; nothing where that is another one by now."""
+        """Notes how the child that answers is, or that there is none; nothing where another one is it by now."""
         with self._lock:
-            if self._server is server:
+            if self._server is of:
                 self._state, self._detail = state, detail
+
+
+def _fault_at_start(server: ModelServer, began: float, seconds: float) -> str | None:
+    code = server.exit_code()
+    if code is not None:
+        return f"ended with code {code}"
+    return f"not ready after {seconds:.0f} s" if time.monotonic() - began > seconds else None

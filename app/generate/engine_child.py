@@ -17,8 +17,11 @@ from pathlib import Path
 _PR_SET_PDEATHSIG = 1
 _PARENT_CHECK_SECONDS = 2.0
 _PROMPT_CACHE_MB = 256
-"""Prompts kept beside the slots' own: enough for the constant part in both languages. None are where there are adapters:
-llama.cpp takes one up without a look at which adapter it was read with, and then the answer is another."""
+"""Prompts kept beside the slots' own: enough for the constant part in both languages.
+
+None are kept where there are adapters: llama.cpp takes one up without a look at which adapter it was read with, and the
+answer is another then.
+"""
 
 
 def main(argv: list[str] | None = None) -> int:

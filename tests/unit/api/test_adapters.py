@@ -16,6 +16,7 @@ from app.catalogue.calibrations import NewCalibration
 from app.catalogue.keys import Role
 from app.types import Tuning
 from tests.fixtures.adapters import an_adapter, zipped
+from tests.fixtures.scripted_model import Fault
 from tests.unit.api.conftest import Api
 from tests.unit.api.test_bad_requests import ZH, problem
 from tests.unit.api.test_questions import events
@@ -99,6 +100,15 @@ def ask(api: Api, base: str, **fields: object) -> dict[str, Any]:
     response = api.client.post(f"/v1/knowledge-bases/{base}/ask", json={"question": "What does E-04 mean?", **fields})
     assert response.status_code == 200, response.text
     return dict(response.json())
+
+
+def forget(api: Api, adapter: str) -> None:
+    """The model server does not have the adapter any more, as after a restart."""
+    api.model.fault, api.model.struck = Fault.MISSING_404, lambda request: request["model"] == adapter
+
+
+def remember(api: Api) -> None:
+    api.model.fault, api.model.struck = Fault.NONE, lambda _: True
 
 
 @pytest.fixture
@@ -446,7 +456,7 @@ def test_the_model_alone_stands_in_for_an_adapter_that_is_away(api: Api, base: s
     adapter = hosted(api, tmp_path)
     say(api, adapter, by_adapter=KNOWS_ALL, by_base=KNOWS_ALL)
     forced(api, base, adapter)
-    api.model.missing = {adapter}
+    forget(api, adapter)
     try:
         answer = ask(api, base)
         assert (answer["refused"], answer["mode"], answer["adapter"], answer["promotion"]) == (
@@ -461,7 +471,7 @@ def test_the_model_alone_stands_in_for_an_adapter_that_is_away(api: Api, base: s
         streamed = api.client.post(f"/v1/knowledge-bases/{base}/ask", json={**body, "stream": True})
         assert events(streamed.text)[-1][1]["code"] == "adapter_not_hosted"
     finally:
-        api.model.missing = set()
+        remember(api)
 
 
 def test_an_evaluation_keeps_to_what_answered_when_it_was_started(api: Api, base: str, tmp_path: Path) -> None:
@@ -500,10 +510,11 @@ def test_a_calibration_of_the_model_does_not_hold_for_an_adapter(api: Api, base:
         forced(api, base, adapter)
         assert not ask(api, base)["refused"]
         assert shown() == "stale"
-        api.model.missing = {adapter}
+        forget(api, adapter)
         assert ask(api, base)["refused"], "the model alone stands in, with its own limits"
     finally:
-        api.model.odds, api.model.missing = {}, set()
+        api.model.odds = {}
+        remember(api)
         api.services.calibrations.remove(base)
 
 
