@@ -122,11 +122,14 @@ def test_the_same_pairs_give_the_same_examples(manuals: Manuals) -> None:
 
 
 def test_a_proof_that_search_ranked_too_low_is_put_among_the_passages(manuals: Manuals) -> None:
-    question = "Which filter has the kettle with E-11, a sachet and a rated power of 1500 W?"
-    far = a_pair("far", question, "PF-22", quote="has the part number PF-22")
-    made = prepared(manuals, [far], context_tokens=100)
+    far = a_pair("far", "K-9 显示 E-11 时要换哪个部件？", "PF-22", quote="has the part number PF-22")
+    made = prepared(manuals, [far])
     assert (made.report.brought, made.report.left_out) == (1, {})
-    assert "part number PF-22" in made.train[0].messages[-1].content
+    (example,) = made.train
+    assert "part number PF-22" in example.messages[-1].content
+    assert "E-11 means" in example.messages[-1].content
+    assert example.completion.startswith("原文：")
+    assert reply(example).answer == "PF-22"
 
 
 @pytest.mark.parametrize("kind", PromptKind)
