@@ -131,7 +131,7 @@ def _arguments(folder: RunFolder, config: TrainingConfig, device: Device, exampl
         lr_scheduler_type="cosine",
         warmup_steps=config.warmup_share,
         max_grad_norm=config.max_grad_norm,
-        gradient_checkpointing=config.gradient_checkpointing,
+        activation_checkpointing=config.gradient_checkpointing,
         seed=config.seed,
         data_seed=config.seed,
         max_length=None,

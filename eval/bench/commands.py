@@ -149,6 +149,35 @@ def quality_command(
     _show("quality", work, quality.measure(data, work, plan))
 
 
+@bench_cli.command("adapter")
+def adapter_command(
+    data: DataOption = DATA,
+    work: WorkOption = WORK,
+    base: Annotated[
+        str, typer.Option("--base", help="Model to train on. · 基础模型。")
+    ] = "qwen2.5-coder-0.5b-instruct",
+    name: Annotated[str, typer.Option("--set", help="Question set. · 问题集。")] = "manuals_gold",
+    heldout_share: Annotated[float, typer.Option(min=0.05, max=0.9)] = 0.25,
+    rank: Annotated[int | None, typer.Option(min=1)] = None,
+    epochs: Annotated[float | None, typer.Option(min=0.01)] = None,
+    learning_rate: Annotated[float | None, typer.Option(min=0)] = None,
+    job: Annotated[str | None, typer.Option("--job", help="Take up a training. · 接着一次训练。")] = None,
+) -> None:
+    """Train an adapter, host it, and compare it on held-out manuals. · 训练适配器并在留出的手册上对比。"""
+    from eval.bench import adapter  # noqa: PLC0415
+
+    _need(data)
+    chosen = {"rank": rank, "epochs": epochs, "learning_rate": learning_rate}
+    training = {field: value for field, value in chosen.items() if value is not None}
+    split = {"heldout_share": heldout_share, "split_by": "document"}
+    try:
+        rows, details = adapter.measure(data, work, adapter.Trial(base, name, split, training, job))
+    except adapter.TrialFailed as error:
+        sys.stderr.write(f"{error}\n")
+        raise typer.Exit(1) from error
+    _show("adapter", work, rows, details)
+
+
 def _need(data: Path) -> None:
     if not (data / "pdf").is_dir():
         sys.stderr.write(

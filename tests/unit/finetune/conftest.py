@@ -31,7 +31,7 @@ E-11 means that the heater is too hot. Let it cool for 20 minutes.
 
 ## Specifications
 
-Rated power is 1500 W at 220 V. The kettle weighs 1.2 kg.
+Rated power is 1500 W at 220 volts. The kettle weighs 1.2 kg.
 
 ## Care
 
@@ -78,9 +78,8 @@ def tiny_base(tmp_path_factory: pytest.TempPathFactory) -> TrainingBase:
 
 @pytest.fixture(scope="session")
 def manuals(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Manuals]:
-    settings = Settings(
-        data_dir=tmp_path_factory.mktemp("manuals"), threshold=0.1, ocr=False, shutdown_seconds=1.0, chunk_size=200
-    )
+    folder = tmp_path_factory.mktemp("manuals")
+    settings = Settings(data_dir=folder, threshold=0.1, top_k=2, chunk_size=200, ocr=False, shutdown_seconds=1.0)
     model = OpenAICompatibleModel("none", FixedEndpoint("http://127.0.0.1:9"), first_token_seconds=1, total_seconds=1)
     services = build_services(settings, "local-token", Parts(WordEmbedder(), model))
     _, secret = services.keys.create("tests", Role.ADMIN)

@@ -37,6 +37,7 @@ def test_the_loss_covers_the_completion_and_the_end_of_its_turn(tokenizer: ChatT
     assert len(encoded.labels) == len(encoded.input_ids) == len(encoded)
 
 
+@pytest.mark.filterwarnings("ignore::FutureWarning")  # of the libraries among themselves
 def test_the_batches_of_the_trainer_have_labels_there_alone(
     tokenizer: ChatTokenizer, tiny_base: TrainingBase, tmp_path: Path
 ) -> None:
