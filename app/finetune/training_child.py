@@ -64,6 +64,7 @@ def main(argv: list[str] | None = None) -> int:
 def _train(folder: RunFolder, stopping: threading.Event, *, first: bool) -> int:
     if (folder.result() or {}).get("state") == "done":
         return DONE
+    folder.config()
     try:
         from app.finetune.training_run import run  # noqa: PLC0415 - needs the extra, and takes seconds
         from app.finetune.training_watcher import Interrupted  # noqa: PLC0415 - needs the extra

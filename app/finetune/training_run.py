@@ -43,20 +43,12 @@ def run(folder: RunFolder, stopping: Callable[[], bool]) -> dict[str, Any]:
     start = folder.newest_checkpoint()
     device = Device.found()
     tokenizer = ChatTokenizer.load(Path(config.base_folder), config.base_name)
-    train = _rows(tokenizer, folder.train(), config.training.max_tokens)
-    heldout = sorted(_rows(tokenizer, folder.heldout(), config.training.max_tokens), key=len)
+    train = encoded_rows(tokenizer, folder.train(), config.training.max_tokens)
+    heldout = sorted(encoded_rows(tokenizer, folder.heldout(), config.training.max_tokens), key=len)
     if not train:
         raise TrainingSetTooSmall(examples=0, heldout=len(heldout), least=1, least_heldout=0)
     try:
-        trainer = _Trainer(
-            model=_model(config, device),
-            args=_arguments(folder, config.training, device, len(train), heldout=bool(heldout)),
-            train_dataset=_dataset(train),
-            eval_dataset=_dataset(heldout) if heldout else None,
-            processing_class=tokenizer.tokenizer,
-            peft_config=_lora(config),
-            callbacks=[],
-        )
+        trainer = build_trainer(folder, config, device, tokenizer, train, heldout)
         watcher = Watcher(folder, config, trainer, (len(train), len(heldout)), device, start, stopping)
         trainer.add_callback(watcher)
         _add_tensorboard(trainer, folder, start)
@@ -66,7 +58,26 @@ def run(folder: RunFolder, stopping: Callable[[], bool]) -> dict[str, Any]:
     return watcher.finish()
 
 
-def _rows(tokenizer: ChatTokenizer, examples: Sequence[Example], most: int) -> list[Encoded]:
+def build_trainer(
+    folder: RunFolder,
+    config: RunConfig,
+    device: Device,
+    tokenizer: ChatTokenizer,
+    train: Sequence[Encoded],
+    heldout: Sequence[Encoded],
+) -> Trainer:
+    """The base with a new adapter, and the examples, ready to be trained; raises `TrainingBaseUnusable`."""
+    return Trainer(
+        model=_model(config, device),
+        args=_arguments(folder, config.training, device, len(train), heldout=bool(heldout)),
+        train_dataset=_dataset(train),
+        eval_dataset=_dataset(heldout) if heldout else None,
+        processing_class=tokenizer.tokenizer,
+        peft_config=_lora(config),
+    )
+
+
+def encoded_rows(tokenizer: ChatTokenizer, examples: Sequence[Example], most: int) -> list[Encoded]:
     """The examples as tokens, without those that are too long."""
     return [encoded for example in examples if len(encoded := tokenizer.encode(example)) <= most]
 
@@ -120,7 +131,7 @@ def _arguments(folder: RunFolder, config: TrainingConfig, device: Device, exampl
         lr_scheduler_type="cosine",
         warmup_steps=config.warmup_share,
         max_grad_norm=config.max_grad_norm,
-        gradient_checkpointing=config.gradient_checkpointing,
+        activation_checkpointing=config.gradient_checkpointing,
         seed=config.seed,
         data_seed=config.seed,
         max_length=None,
@@ -142,7 +153,7 @@ def _arguments(folder: RunFolder, config: TrainingConfig, device: Device, exampl
     )
 
 
-def _add_tensorboard(trainer: _Trainer, folder: RunFolder, start: Kept | None) -> None:
+def _add_tensorboard(trainer: Trainer, folder: RunFolder, start: Kept | None) -> None:
     """Files for TensorBoard; steps that are done again replace the ones before."""
     if not trainer.is_world_process_zero():
         return
@@ -152,7 +163,7 @@ def _add_tensorboard(trainer: _Trainer, folder: RunFolder, start: Kept | None) -
     trainer.add_callback(TensorBoardCallback(writer))  # type: ignore[no-untyped-call]
 
 
-class _Trainer(SFTTrainer):
+class Trainer(SFTTrainer):
     """trl's trainer with batches of like length and a checkpoint on demand."""
 
     def _get_train_sampler(self, train_dataset: Any = None) -> Any:  # noqa: ANN401 - what torch takes
