@@ -125,7 +125,6 @@ CHINESE: Final[dict[str, str]] = {
     "another model answers on this server": "服务器使用的是另一个模型",
     "rank: more than {n} (MQA_MAX_LORA_RANK)": "rank：大于 {n}（MQA_MAX_LORA_RANK）",
     "max_tokens must be more than context_tokens": "max_tokens 须大于 context_tokens",
-    "The training of adapters": "训练适配器",
     # Question sets.
     "it is empty": "文件为空",
     "it has no questions": "其中没有问题",
