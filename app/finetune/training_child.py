@@ -72,6 +72,7 @@ def _train(folder: RunFolder, stopping: threading.Event, *, first: bool) -> int:
         raise ExtraMissing(str(error), feature="The training of adapters", extra="finetune") from error
     if first:
         folder.sweep()
+        folder.result_file.unlink(missing_ok=True)
     try:
         facts = run(folder, stopping.is_set)
     except Interrupted:

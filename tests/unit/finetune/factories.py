@@ -55,10 +55,12 @@ def a_config(**changes: Any) -> TrainingConfig:  # noqa: ANN401 - the fields' ow
     return TrainingConfig(**values)
 
 
-def a_run(folder: Path, base: TrainingBase, **changes: Any) -> RunFolder:  # noqa: ANN401 - the fields' own
-    """A run folder with eight examples to train on and three held out."""
+def a_run(folder: Path, base: TrainingBase, heldout: int = 3, **changes: Any) -> RunFolder:  # noqa: ANN401 - the fields' own
+    """A run folder with eight examples to train on."""
     train = [an_example(number, refused=number % 4 == 3) for number in range(8)]
-    return write_run_folder(folder, a_config(**changes), base, train, [an_example(number) for number in range(20, 23)])
+    return write_run_folder(
+        folder, a_config(**changes), base, train, [an_example(20 + number) for number in range(heldout)]
+    )
 
 
 def start(run: RunFolder, *arguments: str, module: str = "app.finetune.training_child") -> subprocess.Popen[bytes]:

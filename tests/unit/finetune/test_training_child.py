@@ -53,7 +53,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory, tiny_base: TrainingBase) -> I
         "killed": a_run(place / "killed", tiny_base),
         "stopped": a_run(place / "stopped", tiny_base, **ENDLESS),
         "orphaned": a_run(place / "orphaned", tiny_base, **ENDLESS),
-        "broken": a_run(place / "broken", a_broken_base(place / "base", tiny_base)),
+        "broken": a_run(place / "broken", a_broken_base(place / "base", tiny_base), heldout=0),
     }
     children = {name: start(folder) for name, folder in folders.items() if name != "orphaned"}
     parent = an_own_parent(folders["orphaned"])
@@ -174,7 +174,7 @@ def is_free(folder: RunFolder) -> bool:
 def test_a_loss_that_is_no_number_ends_it_with_the_reason(runs: Runs) -> None:
     folder = runs.folders["broken"]
     assert runs.status["broken"] == 3
-    assert folder.result() == {"state": "failed", "code": "training_diverged", "params": {"step": 0}}
+    assert folder.result() == {"state": "failed", "code": "training_diverged", "params": {"step": 1}}
     assert [alarm.code for alarm in read_curves(folder.path).alarms] == ["not_a_number"]
 
 
