@@ -362,8 +362,11 @@ class Services:
         calibration = self.calibrations.find(base.id)
         if calibration is None:
             return "none"
-        author = author_name(self.model.name, self.authors.present(base.id))
-        return "stale" if calibration.faults(base.fingerprint, author) else "active"
+        return "stale" if calibration.faults(base.fingerprint, self.author_of(base.id)) else "active"
+
+    def author_of(self, knowledge_base_id: str) -> str:
+        """The name of what answers a knowledge base's questions: the model, or an adapter of it."""
+        return author_name(self.model.name, self.authors.present(knowledge_base_id))
 
     def uncalibrated(self, base: KnowledgeBase) -> Tuning:
         """What holds for a knowledge base that is not calibrated and has no threshold of its own."""

@@ -30,8 +30,8 @@ _PARENT_CHECK_SECONDS = 1.0
 _LOCK_SECONDS = 120.0
 """A child whose parent was killed may still be writing its checkpoint."""
 
-_NICENESS = 10
-"""Answers to users go before training where both want the processor."""
+_NICENESS = 5
+"""Answers to users go before training where both want the processor: they get three quarters of it then."""
 
 log = logging.getLogger(__name__)
 
@@ -41,6 +41,7 @@ def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="training_child")
     parser.add_argument("folder", type=Path)
     parser.add_argument("--parent", type=int, default=os.getppid())
+    parser.add_argument("--niceness", type=int, default=_NICENESS)
     args = parser.parse_args(argv)
     folder = RunFolder(args.folder.resolve())
     stopping = _stop_signals()
@@ -48,7 +49,7 @@ def main(argv: list[str] | None = None) -> int:
     _speak_into(folder.log_file)
     go_offline()
     share_cores()
-    os.nice(_NICENESS)
+    os.nice(args.niceness)
     first = os.environ.get("RANK", "0") == "0"
     try:
         with _alone(folder, first=first):
@@ -63,8 +64,10 @@ def main(argv: list[str] | None = None) -> int:
 def _train(folder: RunFolder, stopping: threading.Event, *, first: bool) -> int:
     if (folder.result() or {}).get("state") == "done":
         return DONE
+    folder.config()
     try:
-        from app.finetune.training_run import Interrupted, run  # noqa: PLC0415 - needs the extra, and takes seconds
+        from app.finetune.training_run import run  # noqa: PLC0415 - needs the extra, and takes seconds
+        from app.finetune.training_watcher import Interrupted  # noqa: PLC0415 - needs the extra
     except ImportError as error:
         raise ExtraMissing(str(error), feature="The training of adapters", extra="finetune") from error
     if first:

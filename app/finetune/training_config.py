@@ -18,8 +18,11 @@ _STEPS_WANTED = 120
 """Updates in which an adapter of rank 16 has learned a form of answers; more examples need no more of them."""
 
 _FEWEST_EPOCHS, _MOST_EPOCHS = 2, 4
-_EVALUATIONS = 8
-"""Looks at the held-out examples in a whole run; each costs about as much as a step for every eight of them."""
+_LARGE_SET = 400
+"""Examples from which on a step takes in twice as many."""
+
+_EVALUATIONS = 6
+"""Looks at the held-out examples in a whole run; a held-out example costs half of what a learned one does."""
 
 
 class TrainingConfig(BaseModel):
@@ -40,7 +43,7 @@ class TrainingConfig(BaseModel):
     targets: Targets = "attention"
     learning_rate: FiniteFloat = Field(default=2e-4, gt=0, le=1)
     epochs: FiniteFloat = Field(default=3, gt=0, le=100)
-    batch_size: int = Field(default=2, ge=1, le=256)
+    batch_size: int = Field(default=1, ge=1, le=256)
     accumulate: int = Field(default=4, ge=1, le=256)
     warmup_share: FiniteFloat = Field(default=0.05, ge=0, le=0.5)
     max_grad_norm: FiniteFloat = Field(default=1.0, gt=0, le=1000)
@@ -76,11 +79,13 @@ class TrainingConfig(BaseModel):
 def defaults_for(base: str, examples: int, heldout: int, **chosen: Any) -> TrainingConfig:  # noqa: ANN401 - the fields' own
     """The configuration for so much data, with the fields in `chosen` as they are given.
 
-    Few examples are seen more often, so that there are steps enough to learn a form; many are seen twice. Raises
-    pydantic's ValidationError.
+    Few examples are seen more often, so that there are steps enough to learn a form; many are seen twice. One example
+    at a time: on a processor larger batches are no faster, need more memory, and are padded. Raises pydantic's
+    ValidationError.
     """
-    first = TrainingConfig(base=base, **chosen)
     values: dict[str, Any] = dict(chosen)
+    values.setdefault("accumulate", 4 if examples < _LARGE_SET else 8)
+    first = TrainingConfig(base=base, **values)
     if "epochs" not in chosen:
         wanted = round(_STEPS_WANTED / first.steps_an_epoch(examples))
         values["epochs"] = min(_MOST_EPOCHS, max(_FEWEST_EPOCHS, wanted))

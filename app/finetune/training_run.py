@@ -2,62 +2,35 @@
 
 from __future__ import annotations
 
-import json
-import math
-import resource
-import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
-import psutil
 import structlog
 import torch
 from datasets import Dataset
-from peft import LoraConfig
-from transformers import AutoModelForCausalLM, BitsAndBytesConfig, TrainerCallback, TrainerControl, TrainerState
-from transformers.integrations import TensorBoardCallback
-from trl import SFTConfig, SFTTrainer
+from peft import LoraConfig, PeftModel
+from transformers import (
+    AutoModelForCausalLM,
+    BitsAndBytesConfig,
+    PreTrainedModel,
+)
+from transformers.integrations.integration_utils import TensorBoardCallback
+from trl.trainer.sft_config import SFTConfig
+from trl.trainer.sft_trainer import SFTTrainer
 
-from app.errors import TrainingBaseUnusable, TrainingDiverged, TrainingDoesNotFit, TrainingFailed, TrainingSetTooSmall
+from app.errors import TrainingBaseUnusable, TrainingDoesNotFit, TrainingSetTooSmall
 from app.finetune.batching import GroupedSampler
-from app.finetune.curves import read_curves
-from app.finetune.events import EventLog
+from app.finetune.device import Device
 from app.finetune.examples import Example
 from app.finetune.run_folder import Kept, RunConfig, RunFolder
 from app.finetune.tokenizing import ChatTokenizer, Encoded
 from app.finetune.training_config import TrainingConfig
-from app.finetune.watching import HeldoutWatch, LossWatch
+from app.finetune.training_watcher import Watcher
 
 log = structlog.get_logger(__name__)
 
 _CHECKPOINTS_KEPT = 2
-
-
-class Interrupted(Exception):
-    """The training was asked to stop; the newest whole checkpoint is where it goes on."""
-
-
-@dataclass(frozen=True, slots=True)
-class Device:
-    """What is trained on, and in which numbers: bf16 where the processor has it, which halves memory and time."""
-
-    name: str
-    dtype: torch.dtype
-
-    @classmethod
-    def found(cls) -> Device:
-        if torch.cuda.is_available():
-            good = torch.cuda.is_bf16_supported()
-            return cls(torch.cuda.get_device_name(), torch.bfloat16 if good else torch.float16)
-        features = torch.cpu.get_capabilities()
-        good = features.get("avx512_bf16") or features.get("amx_bf16") or features.get("bf16")
-        return cls("cpu", torch.bfloat16 if good else torch.float32)
-
-    @property
-    def is_cuda(self) -> bool:
-        return self.name != "cpu"
 
 
 def run(folder: RunFolder, stopping: Callable[[], bool]) -> dict[str, Any]:
@@ -70,21 +43,13 @@ def run(folder: RunFolder, stopping: Callable[[], bool]) -> dict[str, Any]:
     start = folder.newest_checkpoint()
     device = Device.found()
     tokenizer = ChatTokenizer.load(Path(config.base_folder), config.base_name)
-    train = _rows(tokenizer, folder.train(), config.training.max_tokens)
-    heldout = sorted(_rows(tokenizer, folder.heldout(), config.training.max_tokens), key=len)
+    train = encoded_rows(tokenizer, folder.train(), config.training.max_tokens)
+    heldout = sorted(encoded_rows(tokenizer, folder.heldout(), config.training.max_tokens), key=len)
     if not train:
         raise TrainingSetTooSmall(examples=0, heldout=len(heldout), least=1, least_heldout=0)
     try:
-        trainer = _Trainer(
-            model=_model(config, device),
-            args=_arguments(folder, config.training, device, len(train), heldout=bool(heldout)),
-            train_dataset=_dataset(train),
-            eval_dataset=_dataset(heldout) if heldout else None,
-            processing_class=tokenizer.tokenizer,
-            peft_config=_lora(config),
-            callbacks=[],
-        )
-        watcher = _Watcher(folder, config, trainer, device, start, stopping)
+        trainer = build_trainer(folder, config, device, tokenizer, train, heldout)
+        watcher = Watcher(folder, config, trainer, (len(train), len(heldout)), device, start, stopping)
         trainer.add_callback(watcher)
         _add_tensorboard(trainer, folder, start)
         trainer.train(resume_from_checkpoint=str(start.folder) if start else None)
@@ -93,7 +58,26 @@ def run(folder: RunFolder, stopping: Callable[[], bool]) -> dict[str, Any]:
     return watcher.finish()
 
 
-def _rows(tokenizer: ChatTokenizer, examples: Sequence[Example], most: int) -> list[Encoded]:
+def build_trainer(
+    folder: RunFolder,
+    config: RunConfig,
+    device: Device,
+    tokenizer: ChatTokenizer,
+    train: Sequence[Encoded],
+    heldout: Sequence[Encoded],
+) -> Trainer:
+    """The base with a new adapter, and the examples, ready to be trained; raises `TrainingBaseUnusable`."""
+    return Trainer(
+        model=_model(config, device),
+        args=_arguments(folder, config.training, device, len(train), heldout=bool(heldout)),
+        train_dataset=_dataset(train),
+        eval_dataset=_dataset(heldout) if heldout else None,
+        processing_class=tokenizer.tokenizer,
+        peft_config=_lora(config),
+    )
+
+
+def encoded_rows(tokenizer: ChatTokenizer, examples: Sequence[Example], most: int) -> list[Encoded]:
     """The examples as tokens, without those that are too long."""
     return [encoded for example in examples if len(encoded := tokenizer.encode(example)) <= most]
 
@@ -102,19 +86,19 @@ def _dataset(rows: Sequence[Encoded]) -> Dataset:
     return Dataset.from_list([{"input_ids": row.input_ids, "labels": row.labels} for row in rows])
 
 
-def _model(config: RunConfig, device: Device) -> torch.nn.Module:
+def _model(config: RunConfig, device: Device) -> PreTrainedModel:
     options: dict[str, Any] = {"dtype": device.dtype}
     if config.training.four_bit:
         if not device.is_cuda:
             raise TrainingBaseUnusable(name=config.base_name, reason="a base in 4 bits needs a CUDA graphics card")
-        options["quantization_config"] = BitsAndBytesConfig(
+        options["quantization_config"] = BitsAndBytesConfig(  # type: ignore[no-untyped-call]
             load_in_4bit=True,
             bnb_4bit_quant_type="nf4",
             bnb_4bit_use_double_quant=True,
             bnb_4bit_compute_dtype=device.dtype,
         )
     try:
-        model: torch.nn.Module = AutoModelForCausalLM.from_pretrained(
+        model: PreTrainedModel = AutoModelForCausalLM.from_pretrained(
             config.base_folder, local_files_only=True, trust_remote_code=False, use_safetensors=True, **options
         )
     except ImportError as error:
@@ -169,30 +153,44 @@ def _arguments(folder: RunFolder, config: TrainingConfig, device: Device, exampl
     )
 
 
-def _add_tensorboard(trainer: _Trainer, folder: RunFolder, start: Kept | None) -> None:
+def _add_tensorboard(trainer: Trainer, folder: RunFolder, start: Kept | None) -> None:
     """Files for TensorBoard; steps that are done again replace the ones before."""
     if not trainer.is_world_process_zero():
         return
     from torch.utils.tensorboard import SummaryWriter  # noqa: PLC0415 - heavy
 
-    writer = SummaryWriter(str(folder.tensorboard), purge_step=start.step + 1 if start else None)  # type: ignore[no-untyped-call]
-    trainer.add_callback(TensorBoardCallback(writer))
+    writer = SummaryWriter(str(folder.tensorboard), purge_step=start.step + 1 if start else None)
+    trainer.add_callback(TensorBoardCallback(writer))  # type: ignore[no-untyped-call]
 
 
-class _Trainer(SFTTrainer):  # type: ignore[misc]
+class Trainer(SFTTrainer):
     """trl's trainer with batches of like length and a checkpoint on demand."""
 
-    def _get_train_sampler(self, train_dataset: Dataset | None = None) -> GroupedSampler:
+    def _get_train_sampler(self, train_dataset: Any = None) -> Any:  # noqa: ANN401 - what torch takes
         rows = self.train_dataset if train_dataset is None else train_dataset
         group = self.args.train_batch_size * self.args.gradient_accumulation_steps * self.args.world_size
-        return GroupedSampler([len(row) for row in rows["input_ids"]], group, self.args.seed)
+        return GroupedSampler([len(row) for row in cast(Dataset, rows)["input_ids"]], group, self.args.seed)
 
     def create_model_card(self, *_: object, **__: object) -> None:
         """None: the run folder says more."""
 
-    def save_now(self) -> None:
+    def save_checkpoint(self) -> None:
         """A checkpoint of the step that was just made."""
-        self._save_checkpoint(self.model, trial=None)
+        self._save_checkpoint(self.model, trial=None)  # type: ignore[no-untyped-call]
+
+    def trainable(self) -> int:
+        """How many weights are learned."""
+        return sum(weight.numel() for weight in self.trained.parameters() if weight.requires_grad)
+
+    def save_adapter(self, folder: Path) -> None:
+        """The adapter as a PEFT folder of two files; asks no hub about its base."""
+        cast(PeftModel, self.trained).save_pretrained(str(folder), save_embedding_layers=False)
+        (folder / "README.md").unlink(missing_ok=True)
+
+    @property
+    def trained(self) -> torch.nn.Module:
+        """The model with its adapter, without what wraps it for several processes."""
+        return cast(torch.nn.Module, self.accelerator.unwrap_model(self.model))
 
     def agreed(self, wish: bool) -> bool:
         """Whether any of the processes wishes so; all hear the same."""
@@ -200,181 +198,3 @@ class _Trainer(SFTTrainer):  # type: ignore[misc]
             return wish
         votes = self.accelerator.gather(torch.tensor([int(wish)], device=self.accelerator.device))
         return bool(votes.sum().item())
-
-
-class _Watcher(TrainerCallback):  # type: ignore[misc]
-    """Tells the run folder what happens, keeps checkpoints and the best adapter, and ends the training in time."""
-
-    def __init__(
-        self,
-        folder: RunFolder,
-        config: RunConfig,
-        trainer: _Trainer,
-        device: Device,
-        start: Kept | None,
-        stopping: Callable[[], bool],
-    ) -> None:
-        self._folder = folder
-        self._config = config
-        self._trainer = trainer
-        self._device = device
-        self._start = start
-        self._stopping = stopping
-        self._first = trainer.is_world_process_zero()
-        self._events = EventLog(folder.events_file, silent=not self._first)
-        self._loss_watch = LossWatch()
-        self._heldout_watch = HeldoutWatch(config.training.patience)
-        self._began = time.monotonic()
-        self._seconds_before = float(start.facts.get("seconds", 0)) if start else 0.0
-        self._step_began = self._began
-        self._tokens = 0
-        self._saved = start.step if start else 0
-        self._interrupted = False
-
-    # --- moments of the training, in their order ----------------------------------------------------------------------
-
-    def on_train_begin(self, _args: Any, state: TrainerState, control: TrainerControl, **_: Any) -> None:  # noqa: ANN401
-        trainer = self._trainer
-        known = read_curves(self._folder.path).evaluations if self._start else []
-        step = state.global_step
-        self._events.write(
-            "begun",
-            steps=state.max_steps,
-            epochs=self._config.training.epochs,
-            examples=len(trainer.train_dataset),
-            heldout=len(trainer.eval_dataset or []),
-            trainable=sum(weight.numel() for weight in trainer.model.parameters() if weight.requires_grad),
-            device=self._device.name,
-            resumed_from=self._start.step if self._start else None,
-        )
-        for point in known:
-            if 0 < point.step <= step:
-                self._heldout_watch.sees(point.step, point.loss)
-        if self._stopping():
-            raise Interrupted
-        due = step == 0 or (step % trainer.args.eval_steps == 0 or step == state.max_steps)
-        if trainer.eval_dataset is not None and due and step not in {point.step for point in known}:
-            trainer.evaluate()
-        control.should_training_stop = self._heldout_watch.spent or step >= state.max_steps
-
-    def on_step_begin(self, *_: Any, **__: Any) -> None:  # noqa: ANN401
-        self._step_began = time.monotonic()
-
-    def on_step_end(self, _args: Any, state: TrainerState, control: TrainerControl, **_: Any) -> None:  # noqa: ANN401
-        last = state.global_step >= state.max_steps
-        if self._trainer.eval_dataset is not None:
-            control.should_evaluate = last or state.global_step % self._trainer.args.eval_steps == 0
-        self._interrupted = self._trainer.agreed(self._stopping())
-        if self._interrupted:
-            control.should_evaluate, control.should_training_stop = False, True
-
-    def on_log(self, _args: Any, state: TrainerState, _control: Any, logs: dict[str, Any], **_: Any) -> None:  # noqa: ANN401
-        if "loss" not in logs:
-            return
-        loss, norm = float(logs["loss"]), float(logs.get("grad_norm", 0.0))
-        tokens, self._tokens = int(logs["num_tokens"]) - self._tokens, int(logs["num_tokens"])
-        seconds = time.monotonic() - self._step_began
-        self._events.write(
-            "step",
-            step=state.global_step,
-            epoch=round(state.epoch or 0.0, 4),
-            loss=loss,
-            learning_rate=logs["learning_rate"],
-            grad_norm=norm,
-            tokens_per_second=round(tokens / seconds, 1),
-            seconds=round(seconds, 3),
-            memory_mb=self._memory_mb(),
-        )
-        if not (math.isfinite(loss) and math.isfinite(norm)):
-            self._events.write("alarm", code="not_a_number", step=state.global_step)
-            raise TrainingDiverged(step=state.global_step)
-        if self._loss_watch.sees(loss):
-            self._events.write("alarm", code="loss_exploding", step=state.global_step)
-        self._keep_checkpoint_before_pause(state)
-
-    def _keep_checkpoint_before_pause(self, state: TrainerState) -> None:
-        """A checkpoint where an evaluation or the end comes next, which may take long or be broken off."""
-        due = state.global_step % self._trainer.args.eval_steps == 0 or state.global_step >= state.max_steps
-        if due or self._interrupted:
-            self._save(state.global_step)
-
-    def on_prediction_step(self, *_: Any, **__: Any) -> None:  # noqa: ANN401
-        if self._trainer.args.world_size == 1 and self._stopping():
-            raise Interrupted
-
-    def on_evaluate(self, _args: Any, state: TrainerState, control: TrainerControl, metrics: Any, **_: Any) -> None:  # noqa: ANN401
-        step, loss = state.global_step, float(metrics["eval_loss"])
-        if not math.isfinite(loss):
-            self._events.write("alarm", code="not_a_number", step=step)
-            raise TrainingDiverged(step=step)
-        if step > 0 and self._heldout_watch.sees(step, loss):
-            self._keep_best(step, loss)
-        self._events.write("evaluated", step=step, loss=loss, perplexity=math.exp(min(loss, 50.0)))
-        if self._heldout_watch.overfits:
-            self._events.write("alarm", code="overfitting", step=step)
-        if self._heldout_watch.spent:
-            control.should_training_stop = True
-
-    # --- what is kept -------------------------------------------------------------------------------------------------
-
-    def _save(self, step: int) -> None:
-        if step == self._saved:
-            return
-        self._trainer.save_now()
-        if self._first:
-            facts = {"step": step, "seconds": round(self._seconds(), 1)}
-            self._folder.seal(self._folder.checkpoints / f"checkpoint-{step}", facts)
-            self._events.write("checkpoint", step=step)
-        self._saved = step
-
-    def _keep_best(self, step: int, loss: float | None) -> None:
-        """The adapter of this step as a PEFT folder that names its base as the store does, not by a path."""
-        if not self._first:
-            return
-        folder = self._folder.new_best(step)
-        model = self._trainer.accelerator.unwrap_model(self._trainer.model)
-        model.save_pretrained(str(folder), save_embedding_layers=False)
-        (folder / "README.md").unlink(missing_ok=True)
-        described = folder / "adapter_config.json"
-        config = json.loads(described.read_bytes())
-        config |= {"base_model_name_or_path": self._config.base_name, "revision": self._config.base_revision}
-        described.write_text(json.dumps(config, indent=2, sort_keys=True) + "\n", encoding="utf-8")
-        self._folder.keep_best(folder, {"step": step, "loss": loss})
-
-    def finish(self) -> dict[str, Any]:
-        """Publish the best adapter; the facts of the result. Raises `Interrupted` where it was asked to stop."""
-        if self._interrupted:
-            raise Interrupted
-        step = self._trainer.state.global_step
-        if self._trainer.eval_dataset is None:
-            self._save(step)
-            self._keep_best(step, None)
-        facts: dict[str, Any] = {
-            "state": "done",
-            "steps": step,
-            "seconds": round(self._seconds(), 1),
-            "peak_memory_mb": self._peak_memory_mb(),
-        }
-        best = self._folder.best() if self._first else None
-        if best is not None:
-            facts |= {"best_step": best.step, "best_loss": best.facts.get("loss")}
-            self._folder.publish(best)
-        elif self._first:
-            raise TrainingFailed(reason="it left no adapter")
-        self._events.write("ended", **facts)
-        return facts
-
-    # --- figures ------------------------------------------------------------------------------------------------------
-
-    def _seconds(self) -> float:
-        return self._seconds_before + time.monotonic() - self._began
-
-    def _memory_mb(self) -> int:
-        if self._device.is_cuda:
-            return int(torch.cuda.memory_reserved() // 1_000_000)
-        return int(psutil.Process().memory_info().rss // 1_000_000)
-
-    def _peak_memory_mb(self) -> int:
-        if self._device.is_cuda:
-            return int(torch.cuda.max_memory_reserved() // 1_000_000)
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 // 1_000_000

@@ -7,12 +7,13 @@ import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from app.errors import TrainingBaseUnusable
+from app.errors import DiskFull, ExtraMissing, TrainingBaseUnusable
 from app.models.gguf_folder import ARCHITECTURE, NotQwen2Error, convert
 from app.models.progress import Progress, SilentProgress
 from app.models.pull import disk_errors, sha256_of, sync, sync_folder
@@ -20,6 +21,9 @@ from app.models.store import ModelStore, ResolvedModel
 
 _MADE = "training"
 _SEAL = "training.json"
+_MOST_GROWTH = 4.0
+"""bf16 against the 4 bits and more of a quantized file."""
+
 _LOCK_SECONDS = 3600.0
 """Another process may be making the same folder: a minute for a small model, many for a large one on a slow disk."""
 
@@ -90,6 +94,8 @@ def training_base(store: ModelStore, name: str, progress: Progress | None = None
     A folder of the user's, or one fetched from the hub, is used as it is. Nothing half made is ever in the place of
     the folder. Raises `TrainingBaseUnusable`, `ExtraMissing`, `DiskFull`, and what `ModelStore.resolve` does.
     """
+    if find_spec("gguf") is None or find_spec("transformers") is None:
+        raise ExtraMissing(feature="The training of adapters", extra="finetune")
     model = store.resolve(name)
     if model.kind != "llm":
         raise TrainingBaseUnusable(name=name, reason="it does not write text")
@@ -120,20 +126,15 @@ def read_shape(folder: Path, name: str) -> BaseShape:
 
 def _require_whole(folder: Path, name: str) -> None:
     """Raises `TrainingBaseUnusable` where the folder cannot be trained on, before hours are spent on it."""
-    reason = None
     if not any(folder.glob("*.safetensors")):
-        reason = "its folder has no safetensors weights"
-    elif not (folder / "tokenizer.json").is_file():
-        reason = "its folder has no tokenizer.json"
-    elif (
-        b"chat_template" not in _read(folder / "tokenizer_config.json")
-        and not (folder / "chat_template.jinja").is_file()
-    ):
-        reason = "its tokenizer has no chat template"
-    elif b"quantization_config" in _read(folder / "config.json"):
-        reason = "its weights are quantized"
-    if reason is not None:
-        raise TrainingBaseUnusable(name=name, reason=reason)
+        raise TrainingBaseUnusable(name=name, reason="its folder has no safetensors weights")
+    if not (folder / "tokenizer.json").is_file():
+        raise TrainingBaseUnusable(name=name, reason="its folder has no tokenizer.json")
+    has_template = (folder / "chat_template.jinja").is_file()
+    if not has_template and b"chat_template" not in _read(folder / "tokenizer_config.json"):
+        raise TrainingBaseUnusable(name=name, reason="its tokenizer has no chat template")
+    if b"quantization_config" in _read(folder / "config.json"):
+        raise TrainingBaseUnusable(name=name, reason="its weights are quantized")
 
 
 def _read(path: Path) -> bytes:
@@ -181,6 +182,9 @@ def _make(target: Path, model: ResolvedModel, progress: Progress) -> None:
     """The folder under a temporary name, made durable, sealed and then renamed."""
     partial = target.with_name(f".{target.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
+    free, needed = shutil.disk_usage(target.parent).free, _MOST_GROWTH * model.path.stat().st_size
+    if free < needed:
+        raise DiskFull(free_mb=free // 1_000_000, needed_mb=round(needed / 1_000_000))
     partial.mkdir()
     try:
         convert(model.path, partial, _begins(progress, model.name), progress.advance)

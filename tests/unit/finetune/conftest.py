@@ -1,60 +1,99 @@
-"""A registry of adapters over a real catalogue, and a host of adapters that notes what it is told."""
+"""A base to train, and a knowledge base to search, each made once."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
-from pathlib import Path
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 import pytest
-from sqlalchemy import delete
+from fastapi.testclient import TestClient
 
-from app.catalogue.adapters import AdapterRows
-from app.catalogue.database import Sessions, open_database
-from app.catalogue.tables import AdapterRow
-from app.finetune.adapters import Adapters, Room
-from app.finetune.checking import Base, Limits
-from tests.fixtures.adapters import TINY_BASE
+from app.api.app import create_app
+from app.catalogue.keys import Role
+from app.generate.llm import FixedEndpoint, OpenAICompatibleModel
+from app.models.training_base import TrainingBase
+from app.services import Parts, Services
+from app.settings import Settings
+from app.wiring import build_services
+from tests.fixtures.embedders import WordEmbedder
+from tests.fixtures.tiny_chat_model import a_tiny_base
 
-LIMITS = Limits(rank=64, bytes=200_000)
-ROOM = Room(stored=4, limits=LIMITS, min_free_bytes=0)
+MANUALS = {
+    "kettle.md": """# Kettle K-9
+
+## Error codes
+
+E-04 means that the water tank is empty. Fill it and press OK.
+E-11 means that the heater is too hot. Let it cool for 20 minutes.
+
+## Specifications
+
+Rated power is 1500 W at 220 V. The kettle weighs 1.2 kg.
+
+## Care
+
+Descale the kettle every 3 months with one sachet of NK-40.
+""",
+    "oven.md": """# Oven B-7
+
+## Error codes
+
+E-04 means that the door is open. Close the door.
+
+## Cleaning
+
+Clean the oven glass with a damp cloth after every 10 uses.
+The pyrolysis program of the oven takes 150 minutes.
+""",
+    "pump.md": """# Pump P-2
+
+## Filter
+
+Replace the filter of the pump every 6 months. The filter of the pump has the part number PF-22.
+""",
+    "lamp.md": """# Lamp L-1
+
+## Battery
+
+The battery of the lamp lasts 12 hours. Charge the lamp for 3 hours before its first use.
+""",
+}
 
 
-@dataclass
-class Registry:
-    """Adapters with what a test needs beside them; `base` is what the server serves."""
+@dataclass(frozen=True)
+class Manuals:
+    """Running services and the knowledge base with `MANUALS`."""
 
-    folder: Path
-    sessions: Sessions
-    base: Base = TINY_BASE
-    adapters: Adapters = field(init=False)
-    rows: AdapterRows = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.rows = AdapterRows(self.sessions)
-        self.adapters = self.again()
-
-    def again(self) -> Adapters:
-        """A registry as another start of the server has it."""
-        return Adapters(self.rows, self.folder / "adapters", lambda: self.base, ROOM)
-
-    def left(self) -> list[str]:
-        """What there is in its folder."""
-        place = self.folder / "adapters"
-        return sorted(path.name for path in place.iterdir()) if place.exists() else []
+    services: Services
+    base_id: str
 
 
-@pytest.fixture(scope="module")
-def sessions(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sessions]:
-    """A catalogue that the tests of a module share."""
-    database = open_database(tmp_path_factory.mktemp("catalogue"))
-    yield Sessions(database)
-    database.dispose()
+@pytest.fixture(scope="session")
+def tiny_base(tmp_path_factory: pytest.TempPathFactory) -> TrainingBase:
+    return a_tiny_base(tmp_path_factory.mktemp("tiny"))
 
 
-@pytest.fixture
-def registry(sessions: Sessions, tmp_path: Path) -> Registry:
-    """A registry without adapters."""
-    with sessions.begin() as session:
-        session.execute(delete(AdapterRow))
-    return Registry(tmp_path, sessions)
+@pytest.fixture(scope="session")
+def manuals(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Manuals]:
+    settings = Settings(
+        data_dir=tmp_path_factory.mktemp("manuals"), threshold=0.1, ocr=False, shutdown_seconds=1.0, chunk_size=200
+    )
+    model = OpenAICompatibleModel("none", FixedEndpoint("http://127.0.0.1:9"), first_token_seconds=1, total_seconds=1)
+    services = build_services(settings, "local-token", Parts(WordEmbedder(), model))
+    _, secret = services.keys.create("tests", Role.ADMIN)
+    with TestClient(create_app(services), headers={"Authorization": f"Bearer {secret}"}) as client:
+        _until(lambda: client.get("/readyz").status_code == 200)
+        base = str(client.post("/v1/knowledge-bases", json={"name": "manuals"}).json()["id"])
+        for name, text in MANUALS.items():
+            sent = client.post(f"/v1/knowledge-bases/{base}/documents", params={"name": name}, content=text.encode())
+            assert sent.status_code == 202, sent.text
+        _until(lambda: services.bases.get(base).ready == len(MANUALS))
+        yield Manuals(services, base)
+
+
+def _until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < deadline, "it did not come about"
+        time.sleep(0.05)

@@ -27,7 +27,7 @@ from app.finetune.checking import Base
 from app.settings import Settings
 from app.types import PromptKind
 from tests.fixtures.adapters import TINY, a_base_folder, an_adapter, zipped
-from tests.unit.finetune.conftest import LIMITS, Registry
+from tests.unit.finetune_adapters.conftest import LIMITS, Registry
 
 TRAINED = Source(
     base="tiny-model",

@@ -18,7 +18,7 @@ from app.finetune.adapters import Source
 from app.finetune.hosting import Hosting
 from app.phrases import chinese
 from tests.fixtures.adapters import NotedHost, Tensors, a_config, an_adapter, safetensors, some_tensors, tarred, zipped
-from tests.unit.finetune.conftest import Registry
+from tests.unit.finetune_adapters.conftest import Registry
 
 HEAD = "adapter_model.safetensors has a head"
 
