@@ -1,4 +1,4 @@
-"""The whole service over a real vLLM: an adapter is imported, hosted and asked over the API, and is there after a stop."""
+"""The whole service over a real vLLM: an adapter is imported, hosted and asked over the API, and outlives a stop."""
 
 from __future__ import annotations
 
