@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 TEST_MODELS := multilingual-e5-small qwen2.5-coder-0.5b-instruct
 
-.PHONY: help serve test test-web test-faults fuzz check format bench bench-retrieval bench-answers bench-ingest bench-load bench-pages bench-quality bench-start browser screenshots examples clean
+.PHONY: help serve test test-web test-vllm test-faults fuzz check format bench bench-retrieval bench-answers bench-ingest bench-load bench-pages bench-quality bench-start browser screenshots examples clean
 
 help: ## List these targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -38,13 +38,18 @@ screenshots: $(STAMP) browser ## Take the pictures of the pages in docs/images a
 	@$(BIN)/manualqa models pull multilingual-e5-small
 	@$(BIN)/python -m tests.web.screenshots
 
-test: $(STAMP) ## Run all tests but those in a browser (first time: environment and weights too)
+test: $(STAMP) ## Run all tests but those in a browser and of vLLM (first time: environment and weights too)
 	@$(BIN)/manualqa models pull $(TEST_MODELS)
-	@$(BIN)/pytest --durations=10 --ignore=tests/web
+	@$(BIN)/pytest --durations=10 --ignore=tests/web --ignore=tests/vllm
 
 test-web: $(STAMP) browser ## Run the tests of the web pages in a real browser (first time: Chromium too)
 	@$(BIN)/manualqa models pull multilingual-e5-small
 	@$(BIN)/pytest --durations=10 tests/web
+
+test-vllm: $(STAMP) ## Run the tests of a real vLLM on the CPU (first time: its environment of 2.5 GB, about 5 minutes)
+	@$(BIN)/manualqa models pull qwen2.5-coder-0.5b-instruct
+	@$(BIN)/python -m tests.vllm.environment > /dev/null
+	@$(BIN)/pytest --timeout=900 -rP --durations=10 tests/vllm
 
 test-faults: $(STAMP) ## Kill the server twenty times at every point and fail every write (about an hour on two cores)
 	@$(BIN)/pytest --campaign --timeout=3600 -s tests/faults/test_kills.py tests/faults/test_uploads.py tests/faults/test_writes.py

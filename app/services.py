@@ -40,6 +40,7 @@ from app.errors import (
 from app.generate.answer import Answerer, AnswerLimits, Author
 from app.generate.engine import LocalEngine
 from app.generate.events import AnswerEvent, DoneEvent
+from app.generate.hosting import AdapterHost
 from app.generate.translate import Translator
 from app.ingest.consistency import Consistency
 from app.ingest.durable import WorkerLimits
@@ -108,6 +109,7 @@ class Parts:
     open_embedder: Callable[[str], Embedder] | None = None
     reading: Reading | None = None
     judge: LanguageModel | None = None
+    adapter_host: AdapterHost | None = None
 
 
 class Services:
@@ -141,6 +143,7 @@ class Services:
         self._embedders = Embedders(parts.embedder, parts.open_embedder or _no_other_embedder)
         self._model = parts.model
         self._judge = parts.judge
+        self.adapter_host = parts.adapter_host
         self._engine = parts.engine
         self._embedder_state = PartState("starting", required=True)
         self._warned: set[str] = set()
@@ -360,8 +363,11 @@ class Services:
         calibration = self.calibrations.find(base.id)
         if calibration is None:
             return "none"
-        author = author_name(self.model.name, self.authors.present(base.id))
-        return "stale" if calibration.faults(base.fingerprint, author) else "active"
+        return "stale" if calibration.faults(base.fingerprint, self.author_of(base.id)) else "active"
+
+    def author_of(self, knowledge_base_id: str) -> str:
+        """The name of what answers a knowledge base's questions: the model, or an adapter of it."""
+        return author_name(self.model.name, self.authors.present(knowledge_base_id))
 
     def uncalibrated(self, base: KnowledgeBase) -> Tuning:
         """What holds for a knowledge base that is not calibrated and has no threshold of its own."""

@@ -230,6 +230,18 @@ class Settings(BaseSettings):
         description="Longest wait for the checkpoint of a training that is stopped; a step may take 30 s.",
     )
 
+    # Hosting of adapters.
+    max_adapters: int = Field(
+        8, ge=1, le=200, description="Most adapters hosted; beyond it the one used longest ago is unloaded."
+    )
+    vllm_adapters_dir: Path | None = Field(
+        None, description="Where vLLM sees the folder `adapters` of the data folder, such as in its container."
+    )
+    hosting_seconds: float = Field(60.0, gt=0, description="Longest wait for vLLM to load or unload an adapter.")
+    hosting_check_seconds: float = Field(
+        5.0, gt=0, description="How often the adapters of the model server are compared with those wanted."
+    )
+
     # Adapters: bounds on what is taken, and what a promotion may cost.
     adapter_base: str | None = Field(
         None,

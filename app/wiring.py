@@ -19,10 +19,12 @@ from app.evaluation.runs import Runs
 from app.finetune.adapters import Adapters, Room
 from app.finetune.base_shape import shape_of
 from app.finetune.checking import Base, Limits
+from app.finetune.hosting import Hosting
 from app.finetune.jobs import TrainingJobs, TrainingParts
 from app.finetune.preparation import Preparation
 from app.finetune.promoting import Hosts, Promoting
 from app.generate.engine import LocalEngine
+from app.generate.hosting import EngineHost, VllmHost
 from app.generate.llm import FixedEndpoint, OpenAICompatibleModel
 from app.generate.model_server import EngineConfig
 from app.ingest import ocr
@@ -100,6 +102,18 @@ def build_trainings(services: Services, adapters: Adapters, courtesy: Courtesy) 
     return TrainingJobs(services, TrainingParts(preparation, adapters))
 
 
+def build_hosting(services: Services, adapters: Adapters) -> Hosting:
+    """What has adapters hosted by the server of the language model."""
+    settings = services.settings
+    return Hosting(
+        services.adapters,
+        adapters.verify,
+        services.adapter_host,
+        most=settings.max_adapters,
+        check_seconds=settings.hosting_check_seconds,
+    )
+
+
 def build_promoting(services: Services, runs: Runs, adapters: Adapters, hosts: Hosts) -> Promoting:
     """What proves and promotes adapters, over the other parts of a server."""
     return Promoting(services, runs, adapters, hosts)
@@ -122,7 +136,14 @@ def chosen_parts(settings: Settings) -> Parts:
         key = settings.llm_api_key.get_secret_value() if settings.llm_api_key else "none"
         endpoint = FixedEndpoint(settings.llm_base_url, key)
         model = OpenAICompatibleModel(settings.llm_model, endpoint, **times)
-        return Parts(_embedder(settings), model, open_embedder=partial(_local_embedder, settings), judge=judge)
+        host = VllmHost(settings.llm_base_url, key, settings.vllm_adapters_dir, settings.hosting_seconds)
+        return Parts(
+            _embedder(settings),
+            model,
+            open_embedder=partial(_local_embedder, settings),
+            judge=judge,
+            adapter_host=host,
+        )
     if importlib.util.find_spec("xllamacpp") is None:
         raise ExtraMissing(feature="The local model server", extra="local")
     weights = ModelStore.from_settings(settings).resolve(settings.llm_model)
@@ -139,7 +160,14 @@ def chosen_parts(settings: Settings) -> Parts:
         )
     )
     model = OpenAICompatibleModel(weights.name, engine, **times)
-    return Parts(_embedder(settings), model, engine, partial(_local_embedder, settings), judge=judge)
+    return Parts(
+        _embedder(settings),
+        model,
+        engine,
+        partial(_local_embedder, settings),
+        judge=judge,
+        adapter_host=EngineHost(engine),
+    )
 
 
 def _judge(settings: Settings) -> LanguageModel | None:

@@ -39,7 +39,7 @@ class RunSettings(_Stored):
     keep_doubtful: bool = False
     judge: bool = False
     parallel: int = Field(default=1, ge=1, le=16)
-    adapter: str | None = Field(default=None, max_length=40)
+    adapter: str | None = Field(default=None, max_length=100)
 
 
 class FoundPassage(_Stored):

@@ -38,9 +38,8 @@ from app.api.sign_in_links import SignInLinks
 from app.api.users_first import UsersFirst
 from app.api.web import pages, sessions
 from app.finetune.jobs import TrainingJobs
-from app.finetune.wanted import Wanted
 from app.services import Services
-from app.wiring import build_adapters, build_conversing, build_promoting, build_runs, build_trainings
+from app.wiring import build_adapters, build_conversing, build_hosting, build_promoting, build_runs, build_trainings
 
 DESCRIPTION = """Answers questions about product manuals from the manuals alone, in Chinese and English, with the page
 it read as proof, and says so when the manuals have no answer. Send an API key as `Authorization: Bearer <key>`; send
@@ -56,11 +55,13 @@ def create_app(services: Services, trainings: TrainingJobs | None = None) -> Fas
     runs = build_runs(services)
     registry = build_adapters(services)
     trainings = trainings or build_trainings(services, registry, runs.courtesy)
-    promoting = build_promoting(services, runs, registry, Wanted(services.adapters))
+    hosting = build_hosting(services, registry)
+    promoting = build_promoting(services, runs, registry, hosting)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:  # noqa: ARG001
         await to_thread.run_sync(registry.sweep)
+        await to_thread.run_sync(hosting.start)
         await to_thread.run_sync(services.start)
         background = [asyncio.create_task(work) for work in (services.warm_up_model(), runs.work(), trainings.work())]
         try:
@@ -69,6 +70,7 @@ def create_app(services: Services, trainings: TrainingJobs | None = None) -> Fas
             for task in background:
                 task.cancel()
             await asyncio.gather(*background, return_exceptions=True)
+            await to_thread.run_sync(hosting.stop)
             await services.stop()
 
     app = FastAPI(

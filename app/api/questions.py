@@ -96,8 +96,12 @@ async def ask(
 
 
 async def _while_connected(request: Request, work: Awaitable[T]) -> T | None:
-    """The result of `work`; None where the client left first, which ends the work and the model's request with it."""
+    """The result of `work`; None where the client left first, which ends the work and the model's request with it.
+
+    Raises what `work` does, as it is.
+    """
     result: T | None = None
+    fault: ManualqaError | None = None
     async with anyio.create_task_group() as group:
 
         async def watch() -> None:
@@ -106,8 +110,13 @@ async def _while_connected(request: Request, work: Awaitable[T]) -> T | None:
             group.cancel_scope.cancel()
 
         group.start_soon(watch)
-        result = await work
+        try:
+            result = await work
+        except ManualqaError as error:
+            fault = error  # the group would wrap it up
         group.cancel_scope.cancel()
+    if fault is not None:
+        raise fault
     return result
 
 

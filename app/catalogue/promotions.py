@@ -186,7 +186,7 @@ class Promotions:
             session.flush()
             made = _record(row)
             for adapter in session.scalars(select(AdapterRow).where(AdapterRow.id.in_(made.adapters()))):
-                adapter.hosted = True
+                adapter.hosted, adapter.used_at = True, now()
             return made
 
 

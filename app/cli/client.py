@@ -78,6 +78,10 @@ class Client:
         timeout = httpx.Timeout(None, connect=30.0) if patient else httpx.USE_CLIENT_DEFAULT
         return self._answer("POST", path, json=body, timeout=timeout)
 
+    def put(self, path: str, body: Json) -> Json:
+        """PUT with a JSON body; raises as `get`."""
+        return self._answer("PUT", path, json=body)
+
     def delete(self, path: str) -> None:
         """DELETE; raises as `get`."""
         self._answer("DELETE", path)
@@ -107,6 +111,27 @@ class Client:
             content=_pieces(stream, sent),
             headers={"Content-Length": str(size), "Content-Type": "application/octet-stream"},
         )
+
+    def send(self, path: str, size: int, stream: BinaryIO, **params: str | int) -> Json:
+        """POST of `size` bytes of a stream as they are; raises as `get`."""
+        headers = {"Content-Length": str(size), "Content-Type": "application/octet-stream"}
+        return self._answer("POST", path, params=params, content=_pieces(stream, lambda _: None), headers=headers)
+
+    def download(self, path: str, target: Path) -> None:
+        """GET of a file, which appears when it is whole; raises as `get`."""
+        temporary = target.with_name(f"{target.name}.part")
+        try:
+            with self._http.stream("GET", path) as response, temporary.open("wb") as file:
+                if response.is_error:
+                    response.read()
+                    raise _problem(response)
+                for piece in response.iter_bytes():
+                    file.write(piece)
+            temporary.replace(target)
+        except httpx.TransportError as error:
+            raise ServerNotRunning(url=self.url) from error
+        finally:
+            temporary.unlink(missing_ok=True)
 
     def events(self, path: str, body: Json) -> Iterator[tuple[str, Json]]:
         """Server-sent events of a POST as (event, data); raises as `get`, also for an `error` event."""

@@ -86,6 +86,10 @@ def run_command(
     judge: Annotated[
         bool, typer.Option("--judge", help="Let a language model judge the answers too. · 另用语言模型评判。")
     ] = False,
+    adapter: Annotated[
+        str | None,
+        typer.Option(help="Adapter that is asked, by id or name; base: the model alone. · 评测哪个适配器。"),
+    ] = None,
     out: Out = None,
     report_language: ReportLanguage = None,
     fail_under: FailUnder = None,
@@ -113,6 +117,7 @@ def run_command(
         "threshold": threshold,
         "language": language,
         "parallel": parallel,
+        "adapter": adapter,
     }
     settings = RunSettings.model_validate(
         {

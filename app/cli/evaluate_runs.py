@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.text import Text
 
+from app.cli.adapters_kept import adapter_id
 from app.cli.evaluate_following import Interrupted, follow
 from app.cli.evaluate_places import DATA_FOLDER, Folder, Place, made_of, present
 from app.cli.evaluate_results import Reporting, deliver, fetched_run
@@ -55,6 +56,8 @@ def run_evaluation(at: Terminal, wanted: Wanted, *, detach: bool, as_json: bool)
     with _place(at, wanted, reporting) as place:
         if detach and place.own:
             raise InvalidInput(reason=at.words("detach_needs_service"))
+        if settings.adapter is not None:
+            settings = settings.model_copy(update={"adapter": adapter_id(at, place.client, settings.adapter)})
         evaluation = start(place, questions, wanted.name, settings)
         if detach:
             return _leave(at, place, evaluation, as_json=as_json)

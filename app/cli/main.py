@@ -16,6 +16,7 @@ import typer
 from pydantic import ValidationError
 
 from app import __version__
+from app.cli.adapters import adapters_cli
 from app.cli.evaluate import evaluation_cli
 from app.cli.finetune import finetune_cli
 from app.cli.terminal import USAGE, bad_setting, exit_code, terminal
@@ -37,6 +38,7 @@ cli.add_typer(documents_cli, name="documents")
 cli.add_typer(jobs_cli, name="jobs")
 cli.add_typer(evaluation_cli, name="eval")
 cli.add_typer(finetune_cli, name="finetune")
+cli.add_typer(adapters_cli, name="adapters")
 
 JsonFlag = Annotated[bool, typer.Option("--json", help="Print JSON. · 输出 JSON。")]
 BaseName = Annotated[str | None, typer.Option("--kb", help="Knowledge base by name. · 知识库名称。")]
@@ -81,12 +83,18 @@ def ingest(
 def ask(
     question: Annotated[str, typer.Argument(help="What you want to know. · 想知道的内容。")],
     kb: BaseName = None,
+    adapter: Annotated[
+        str | None,
+        typer.Option(
+            help="Adapter that answers, by id or name; base: the model alone. · 由哪个适配器作答；base 为基础模型。"
+        ),
+    ] = None,
     json_: JsonFlag = False,
 ) -> None:
     """Ask the manuals; exit code 3 where they have no answer. · 向手册提问；没有答案时退出码为 3。"""
     from app.cli.questions import ask_question  # noqa: PLC0415
 
-    raise typer.Exit(ask_question(terminal(), question, kb, as_json=json_))
+    raise typer.Exit(ask_question(terminal(), question, kb, adapter, as_json=json_))
 
 
 @cli.command()

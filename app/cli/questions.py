@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from rich.live import Live
 from rich.text import Text
 
+from app.cli.adapters_kept import adapter_id
 from app.cli.client import Client
 from app.cli.output import print_answer, print_hits
 from app.errors import InvalidInput
@@ -35,27 +36,30 @@ def find_base(at: Terminal, client: Client, name: str | None) -> Json:
     return bases[0]
 
 
-def ask_question(at: Terminal, question: str, base_name: str | None, *, as_json: bool) -> int:
-    """Asks and prints the checked answer; returns the exit code."""
+def ask_question(at: Terminal, question: str, base_name: str | None, adapter: str | None, *, as_json: bool) -> int:
+    """Asks, an adapter by its id or name where one is given, and prints the checked answer; returns the exit code."""
     with at.client() as client:
         base = find_base(at, client, base_name)
         path = f"/v1/knowledge-bases/{base['id']}/ask"
+        body = {"question": question}
+        if adapter is not None:
+            body["adapter"] = adapter_id(at, client, adapter)
         if as_json:
-            answer = client.post(path, {"question": question})
+            answer = client.post(path, body)
             at.print_json(answer)
             return NO_ANSWER if answer["refused"] else 0
-        answer, rejected = _watch(at, client, path, question)
+        answer, rejected = _watch(at, client, path, body)
     print_answer(at.out, answer, rejected, at.words)
     return NO_ANSWER if answer["refused"] else 0
 
 
-def _watch(at: Terminal, client: Client, path: str, question: str) -> tuple[Json, list[Json]]:
+def _watch(at: Terminal, client: Client, path: str, body: Json) -> tuple[Json, list[Json]]:
     """Shows the answer as it is written; what stays on the screen is the checked one."""
     answer: Json = {}
     rejected: list[Json] = []
     written = Text(style="dim")
     with Live(written, console=at.err, transient=True, refresh_per_second=8) as live:
-        for event, data in client.events(path, {"question": question, "stream": True}):
+        for event, data in client.events(path, {**body, "stream": True}):
             match event:
                 case "sources":
                     rejected = data["hits"][:NEAREST_SHOWN] or data["rejected"]

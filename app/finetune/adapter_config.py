@@ -69,7 +69,10 @@ class PeftConfig:
 
 def read_config(content: bytes, most_rank: int) -> PeftConfig:
     """Reads it; raises `AdapterInvalid` for whatever a plain LoRA adapter does not have."""
-    config = strict_json(content, "adapter_config.json")
+    try:
+        config = strict_json(content)
+    except ValueError as error:
+        raise AdapterInvalid(repr(error), reason="adapter_config.json is not strict JSON") from error
     if not isinstance(config, dict):
         raise AdapterInvalid(reason="adapter_config.json is not an object")
     _require_plain(config)
@@ -88,8 +91,8 @@ def read_config(content: bytes, most_rank: int) -> PeftConfig:
     )
 
 
-def strict_json(content: bytes, name: str) -> object:
-    """The value; raises `AdapterInvalid` where it is not JSON, or means different things to different readers."""
+def strict_json(content: bytes) -> object:
+    """The value; raises `ValueError` where it is not JSON, or means different things to different readers."""
 
     def once(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
         found = dict(pairs)
@@ -102,8 +105,8 @@ def strict_json(content: bytes, name: str) -> object:
 
     try:
         return json.loads(content.decode("utf-8"), object_pairs_hook=once, parse_constant=no_constant)
-    except (ValueError, RecursionError) as error:
-        raise AdapterInvalid(repr(error), reason=f"{name} is not strict JSON") from error
+    except RecursionError as error:
+        raise ValueError("nested too deeply") from error
 
 
 def _require_plain(config: Mapping[str, Any]) -> None:
@@ -155,7 +158,7 @@ def _name(value: object, key: str) -> str:
 
 
 def _prompt(value: object) -> PromptKind | None:
-    if value is not None and value not in set(PromptKind):
+    if value is not None and not (isinstance(value, str) and value in set(PromptKind)):
         raise AdapterInvalid(reason=f"adapter_config.json has a value for {OWN} that is not ours")
     return None if value is None else PromptKind(str(value))
 

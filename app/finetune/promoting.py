@@ -39,9 +39,9 @@ _HELD_OUT = "questions.jsonl"
 class Hosts(Protocol):
     """What has adapters hosted.
 
-    Law: `host` notes that the adapter is wanted and returns once it can be asked, or raises; `unhost` notes the
-    opposite, and does nothing else where it is not hosted; `hosted` are the adapters that can be asked now, and
-    returns at once.
+    Law: `host` verifies its files, notes that the adapter is wanted and returns once it can be asked, or raises;
+    `unhost` notes the opposite, and does nothing else where it is not hosted; `hosted` are the adapters that can be
+    asked now, and returns at once.
     """
 
     def host(self, adapter_id: str) -> object: ...
@@ -221,9 +221,7 @@ class Promoting:
         return self._hosts.hosted()
 
     def host(self, adapter_id: str) -> Adapter:
-        """It can be asked when this returns; raises `AdapterNotFound`, `AdapterRetired`, `AdapterChanged`,
-        `AdapterInvalid`, and what stands against hosting."""
-        self._adapters.verify(self._adapters.get(adapter_id))
+        """It can be asked when this returns; raises `AdapterNotFound`, and what `Hosts.host` does."""
         self._hosts.host(adapter_id)
         return self._adapters.get(adapter_id)
 

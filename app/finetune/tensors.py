@@ -39,7 +39,10 @@ def read_tensors(file: BinaryIO) -> tuple[dict[str, Tensor], int]:
     length = int.from_bytes(head, "little")
     if len(head) < 8 or not 2 <= length <= MOST_HEADER_BYTES or 8 + length > size:
         raise AdapterInvalid(reason="adapter_model.safetensors has a head of an impossible length")
-    found = strict_json(file.read(length), "the head of adapter_model.safetensors")
+    try:
+        found = strict_json(file.read(length))
+    except ValueError as error:
+        raise AdapterInvalid(repr(error), reason="adapter_model.safetensors has a head that is no JSON") from error
     if not isinstance(found, dict):
         raise AdapterInvalid(reason="adapter_model.safetensors has a head that makes no sense")
     metadata = found.pop("__metadata__", {})

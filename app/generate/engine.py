@@ -1,5 +1,5 @@
-"""The local model server as child processes: started, watched, restarted with growing pauses, replaced by one with other
-adapters while it answers, stopped."""
+"""The local model server as child processes: started, watched, restarted with growing pauses, replaced while it answers
+by one with other adapters, stopped."""
 
 from __future__ import annotations
 
@@ -88,10 +88,8 @@ class LocalEngine:
         return ModelStatus(self._state, self._config.name, self._detail)
 
     def adapters(self) -> frozenset[str]:
-        """The ids of the adapters that can be asked now."""
-        with self._lock:
-            ready = self._server is not None and self._state == "ready"
-            return frozenset(adapter.id for adapter in self._server.adapters) if ready and self._server else frozenset()
+        """The ids of the adapters that it answers with, or will as soon as it answers."""
+        return frozenset(adapter.id for adapter in self._adapters)
 
     # --- life -----------------------------------------------------------------------------------------------------
 
@@ -157,8 +155,8 @@ class LocalEngine:
         began = time.monotonic()
         with httpx.Client(timeout=HEALTH_TIMEOUT_SECONDS) as client:
             while not self._stopping.is_set():
-                fault = self._fault_at_start(server, began)
-                if fault is not None:
+                fault = _fault_at_start(server, began, self._config.start_seconds)
+                if fault:
                     server.end()
                     raise HostingFailed(reason=fault)
                 if server.is_healthy(client):
@@ -167,16 +165,8 @@ class LocalEngine:
         server.end()
         raise HostingFailed(reason="off")
 
-    def _fault_at_start(self, server: ModelServer, began: float) -> str | None:
-        code = server.exit_code()
-        if code is not None:
-            return f"ended with code {code}"
-        if time.monotonic() - began > self._config.start_seconds:
-            return f"not ready after {self._config.start_seconds:.0f} s"
-        return None
-
     def _see_off(self, server: ModelServer) -> None:
-        """Ends a child that another has taken over from, once it has written its answers; none takes longer than that."""
+        """Ends a child that another has taken over from, once it has written its answers; none takes longer."""
         last = time.monotonic() + self._config.answer_seconds
         while not self._stopping.is_set() and time.monotonic() < last:
             if server.wait_until_idle(_POLL_SECONDS):
@@ -228,13 +218,13 @@ class LocalEngine:
             if self._server is not None:
                 return self._server
         if not self._config.weights.is_file():
-            self._set(None, "down", f"weights are missing: {self._config.weights.name}")
+            self._set("down", f"weights are missing: {self._config.weights.name}", of=None)
             return None
-        self._set(None, "starting")
+        self._set("starting", of=None)
         try:
             server = ModelServer(self._config, self._adapters, self._api_key)
         except OSError as error:
-            self._set(None, "down", f"cannot start: {error.strerror}")
+            self._set("down", f"cannot start: {error.strerror}", of=None)
             return None
         with self._lock:
             if self._server is None and not self._stopping.is_set():
@@ -252,18 +242,20 @@ class LocalEngine:
                 ready = self._state == "ready"
                 code = server.exit_code()
                 if code is not None:
-                    return self._set(server, "down", f"ended with code {code}")
+                    return self._set("down", f"ended with code {code}", of=server)
                 if server.is_healthy(client):
                     misses = 0
                     if not ready:
                         log.info("model_server_ready", seconds=round(time.monotonic() - began, 2))
-                        self._set(server, "ready")
+                        self._set("ready", of=server)
                 elif ready:
                     misses += 1
                     if misses > _HANGS_AFTER:
-                        return self._set(server, "down", "it hangs")
-                elif (fault := self._fault_at_start(server, began)) is not None:
-                    return self._set(server, "down", fault)
+                        return self._set("down", "it hangs", of=server)
+                else:
+                    fault = _fault_at_start(server, began, self._config.start_seconds)
+                    if fault:
+                        return self._set("down", fault, of=server)
                 self._pause(_HEALTHY_POLL_SECONDS if self._state == "ready" else _POLL_SECONDS)
         return None
 
@@ -273,9 +265,17 @@ class LocalEngine:
         self._changed.clear()
 
     def _set(
-        self, server: ModelServer | None, state: Literal["ready", "starting", "down"], detail: str | None = None
+        self, state: Literal["ready", "starting", "down"], detail: str | None = None, *, of: ModelServer | None
     ) -> None:
-        """Notes how the child that answers is; nothing where that is another one by now."""
+        """Notes how the child that answers is, or that there is none; nothing where another one is it by now."""
         with self._lock:
-            if self._server is server:
+            if self._server is of:
                 self._state, self._detail = state, detail
+
+
+def _fault_at_start(server: ModelServer, began: float, seconds: float) -> str:
+    """Why a child that is not healthy will not be any more; empty while it may."""
+    code = server.exit_code()
+    if code is not None:
+        return f"ended with code {code}"
+    return f"not ready after {seconds:.0f} s" if time.monotonic() - began > seconds else ""

@@ -17,7 +17,11 @@ from pathlib import Path
 _PR_SET_PDEATHSIG = 1
 _PARENT_CHECK_SECONDS = 2.0
 _PROMPT_CACHE_MB = 256
-"""Prompts kept beside the slots' own: enough for the constant part in both languages."""
+"""Prompts kept beside the slots' own: enough for the constant part in both languages.
+
+None are kept where there are adapters: llama.cpp takes one up without a look at which adapter it was read with, and the
+answer is another then.
+"""
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -59,7 +63,7 @@ def _serve(args: argparse.Namespace, key: str) -> object:
     params.cpuparams.n_threads = args.threads
     params.cpuparams_batch.n_threads = args.threads
     params.cache_prompt = True
-    params.cache_ram_mib = _PROMPT_CACHE_MB
+    params.cache_ram_mib = 0 if args.adapters else _PROMPT_CACHE_MB
     params.ui = False
     params.endpoint_slots = False
     params.offline = True

@@ -28,6 +28,7 @@ _CHECK_SECONDS = 3.0
 _ALTERNATIVES = 8
 _CUT_OFF = (httpx2.RemoteProtocolError, httpx2.ReadError, httpx2.WriteError)
 """What a call meets where the server has closed a connection that was kept open; nothing was answered on it."""
+_BUSY = (httpx2.codes.TOO_MANY_REQUESTS, httpx2.codes.SERVICE_UNAVAILABLE)
 _ODDS_TOKENS = 12
 """`Odds` are passed on for that many tokens: what is looked for stands at the beginning."""
 
@@ -64,8 +65,10 @@ class Endpoint(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class FixedEndpoint:
-    """An endpoint of the settings; `base_url` ends in `/v1` for most servers. An adapter is a model of its own there, named
-    by its id, as vLLM has it."""
+    """An endpoint of the settings; `base_url` ends in `/v1` for most servers.
+
+    An adapter is a model of its own there, named by its id, as vLLM has it.
+    """
 
     base_url: str
     api_key: str = "none"
@@ -132,12 +135,11 @@ class OpenAICompatibleModel:
                     async with stream, aclosing(_texts(stream)) as texts:
                         async for item in texts:
                             yield item
-        except openai.RateLimitError as error:
-            raise ModelBusy(detail=str(error)) from error
         except (openai.OpenAIError, httpx2.HTTPError, ValueError, TypeError, AttributeError) as error:
-            if isinstance(error, openai.APIStatusError) and error.status_code == 503:
+            status = _status(error)
+            if status in _BUSY:
                 raise ModelBusy(detail=str(error)) from error
-            if isinstance(error, openai.NotFoundError) and adapter is not None:
+            if status == httpx2.codes.NOT_FOUND and adapter is not None:
                 raise AdapterNotHosted(str(error), ref=adapter) from error
             raise ModelUnavailable(reason=_reason(error), detail=repr(error.__cause__ or error)) from error
 
@@ -209,17 +211,28 @@ class OpenAICompatibleModel:
                 await self._clients.pop(left).close()
 
 
+def _status(error: Exception) -> int:
+    """The HTTP status of a failure, 0 where it has none; vLLM says it inside a stream, too, that began well."""
+    import openai  # noqa: PLC0415 - takes half a second to import
+
+    if isinstance(error, openai.APIStatusError):
+        return error.status_code
+    code = error.code if isinstance(error, openai.APIError) else None
+    return int(code) if code is not None and code.isdecimal() else 0
+
+
 def _reason(error: Exception) -> str:
     """The phrase for a failure of the endpoint."""
     import openai  # noqa: PLC0415 - takes half a second to import
 
+    status = _status(error)
+    if status:
+        return f"HTTP {status}"
     match error:
         case openai.APITimeoutError():
             return "too slow"
         case openai.APIConnectionError():
             return "no connection"
-        case openai.APIStatusError():
-            return f"HTTP {error.status_code}"
         case _:
             return "its reply broke off or is not understood"
 

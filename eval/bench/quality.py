@@ -18,6 +18,7 @@ from rich.progress import Progress
 
 from app.errors import ManualqaError
 from app.generate.engine import LocalEngine
+from app.generate.model_server import EngineConfig
 from app.models.store import ModelStore
 from app.settings import Settings, go_offline, load_settings
 from eval import report

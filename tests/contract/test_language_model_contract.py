@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from app.errors import ModelBusy, ModelUnavailable, Unavailable
+from app.errors import AdapterNotHosted, ModelBusy, ModelUnavailable, Unavailable
 from app.generate.llm import FixedEndpoint, OpenAICompatibleModel
 from app.ports import LanguageModel, Message, Odds, Usage
 from tests.fixtures.scripted_model import Fault, ScriptedModel, scripted_model
@@ -79,6 +79,8 @@ def test_sends_the_messages_at_temperature_zero_with_its_key() -> None:
         (Fault.ERROR_500, ModelUnavailable),
         (Fault.BUSY_429, ModelBusy),
         (Fault.LOADING_503, ModelBusy),
+        (Fault.BUSY_IN_STREAM, ModelBusy),
+        (Fault.MISSING_404, ModelUnavailable),
         (Fault.GARBAGE, ModelUnavailable),
         (Fault.WRONG_SHAPE, ModelUnavailable),
         (Fault.SILENT, ModelUnavailable),
@@ -89,6 +91,23 @@ def test_sends_the_messages_at_temperature_zero_with_its_key() -> None:
 def test_every_fault_is_one_of_our_errors(fault: Fault, error: type[Unavailable]) -> None:
     with scripted_model("a long enough reply to break off in the middle", fault) as server, pytest.raises(error):
         asyncio.run(collect(a_model(server.base_url)))
+
+
+def test_an_adapter_is_a_model_of_its_id() -> None:
+    async def ask(server: ScriptedModel, adapter: str | None) -> list[str | Odds | Usage]:
+        model = a_model(server.base_url)
+        try:
+            return [item async for item in model.stream(QUESTION, 50, adapter)]
+        finally:
+            await model.close()
+
+    with scripted_model("ok") as server:
+        for adapter in ("ad-1", None):
+            asyncio.run(ask(server, adapter))
+        assert [request["model"] for request in server.requests] == ["ad-1", "scripted"]
+        server.fault = Fault.MISSING_404
+        with pytest.raises(AdapterNotHosted, match="ad-1"):
+            asyncio.run(ask(server, "ad-1"))
 
 
 def test_a_closed_port_is_unavailable() -> None:

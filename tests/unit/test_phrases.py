@@ -34,6 +34,7 @@ PLACES |= {"BadRowError": 0, "Row": 2, "_said": 0}
 """Calls that carry a phrase to a user, and which of their arguments it is."""
 
 BUILT = {f"7 {english}" for english, _ in FAULTS.values()}
+BUILT |= {"7 is worse by 7 points: 7 before, 7 after"}
 BUILT |= {"7 is not valid", "line 7: 7", "7 more lines", "called unanswerable, yet it has answers"}
 """Put together from parts, which no scan sees; the tests of question sets provoke them."""
 

@@ -28,7 +28,7 @@ def vllm_python(cache: Path = CACHE) -> Path:
     folder.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(folder.with_suffix(".lock")):
         if not whole.exists():
-            print(f"Installing vLLM into {folder} (about 2.5 GB, once) ...", file=sys.stderr)
+            sys.stderr.write(f"Installing vLLM into {folder} (about 2.5 GB, once) ...\n")
             _make(folder, python)
             whole.touch()
     return python
@@ -48,4 +48,4 @@ def _run(command: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    print(vllm_python())
+    sys.stdout.write(f"{vllm_python()}\n")

@@ -19,6 +19,7 @@ from app.generate.llm import FixedEndpoint, OpenAICompatibleModel
 from app.services import Parts, Services
 from app.settings import Settings
 from app.wiring import build_services
+from tests.fixtures.adapters import NotedHost, a_base_folder
 from tests.fixtures.embedders import GatedEmbedder
 from tests.fixtures.scripted_model import Fault, ScriptedModel, scripted_model
 
@@ -51,6 +52,7 @@ class Api:
     model: ScriptedModel
     secret: str
     embedder: GatedEmbedder
+    host: NotedHost
 
     def model_says(self, reply: str, fault: Fault = Fault.NONE) -> None:
         self.model.reply, self.model.fault = reply, fault
@@ -105,17 +107,21 @@ def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
             max_evaluations=8,
             evaluation_retry_seconds=0.05,
             evaluation_tries=3,
+            adapter_base=str(a_base_folder(folder / "tiny-model")),
+            max_adapter_mb=1,
+            min_free_disk_mb=1,
         )
         endpoint = FixedEndpoint(model.base_url)
         language_model = OpenAICompatibleModel("scripted", endpoint, first_token_seconds=5, total_seconds=10)
         embedder = GatedEmbedder(held=HELD)
-        services = build_services(settings, "local-token", Parts(embedder, language_model))
+        host = NotedHost()
+        services = build_services(settings, "local-token", Parts(embedder, language_model, adapter_host=host))
         _, secret = services.keys.create("tests", Role.ADMIN)
         with TestClient(create_app(services), headers={"Authorization": f"Bearer {secret}"}) as client:
             deadline = time.monotonic() + 30
             while client.get("/readyz").status_code != 200 and time.monotonic() < deadline:
                 time.sleep(0.05)
-            yield Api(client, services, model, secret, embedder)
+            yield Api(client, services, model, secret, embedder, host)
 
 
 @pytest.fixture
