@@ -11,7 +11,7 @@ TEST_WORKERS ?= 4
 WEB_WORKERS ?= 2
 TEST_MODELS := multilingual-e5-small qwen2.5-coder-0.5b-instruct
 
-.PHONY: help serve test test-web test-faults fuzz check format bench bench-retrieval bench-answers bench-ingest bench-load bench-pages bench-quality bench-adapter bench-start browser screenshots examples clean
+.PHONY: help serve test test-web test-vllm test-faults fuzz check format bench bench-retrieval bench-answers bench-ingest bench-load bench-pages bench-quality bench-adapter bench-start browser screenshots examples clean
 
 help: ## List these targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -42,14 +42,20 @@ screenshots: $(STAMP) browser ## Take the pictures of the pages in docs/images a
 	@$(BIN)/manualqa models pull multilingual-e5-small
 	@$(BIN)/python -m tests.web.screenshots
 
-test: $(STAMP) browser ## Run all tests, those in a real browser too (first time: environment, weights and Chromium)
+test: $(STAMP) browser ## Run all tests but those of vLLM, in a real browser too (first time: environment, weights, Chromium)
 	@$(BIN)/manualqa models pull $(TEST_MODELS)
-	@$(BIN)/pytest -n $(TEST_WORKERS) --dist loadfile --durations=10 --ignore=tests/web
+	@$(BIN)/pytest -n $(TEST_WORKERS) --dist loadfile --durations=10 --ignore=tests/web --ignore=tests/system --ignore=tests/vllm
+	@$(BIN)/pytest --durations=5 tests/system
 	@$(BIN)/pytest -n $(WEB_WORKERS) --dist loadfile --durations=5 tests/web
 
 test-web: $(STAMP) browser ## Run only the tests of the web pages in a real browser (first time: Chromium too)
 	@$(BIN)/manualqa models pull multilingual-e5-small
 	@$(BIN)/pytest -n $(WEB_WORKERS) --dist loadfile --durations=10 tests/web
+
+test-vllm: $(STAMP) ## Run the tests of a real vLLM on the CPU (first time: its environment of 2.5 GB, about 5 minutes)
+	@$(BIN)/manualqa models pull qwen2.5-coder-0.5b-instruct
+	@$(BIN)/python -m tests.vllm.environment > /dev/null
+	@$(BIN)/pytest --timeout=900 -rP --durations=10 tests/vllm
 
 test-faults: $(STAMP) ## Kill the server twenty times at every point and fail every write (about an hour on two cores)
 	@$(BIN)/pytest --campaign --timeout=3600 -s tests/faults/test_kills.py tests/faults/test_uploads.py tests/faults/test_writes.py

@@ -134,7 +134,6 @@ CHINESE: Final[dict[str, str]] = {
     "another model answers on this server": "服务器使用的是另一个模型",
     "rank: more than {n} (MQA_MAX_LORA_RANK)": "rank：大于 {n}（MQA_MAX_LORA_RANK）",
     "max_tokens must be more than context_tokens": "max_tokens 须大于 context_tokens",
-    "The training of adapters": "训练适配器",
     # Question sets.
     "it is empty": "文件为空",
     "it has no questions": "其中没有问题",
@@ -250,6 +249,7 @@ CHINESE: Final[dict[str, str]] = {
     "the language model is another than at its evaluations": "语言模型与评测时不同",
     "its evaluations did not ask the base model and this adapter": "所依据的评测不是分别针对基础模型和此适配器",
     "its evaluations did not ask the same questions in the same way": "两次评测的问题或方式不同",
+    "its evaluations did not answer as the service does": "所依据的评测没有按服务的方式作答",
     "the adapter is not hosted any more": "适配器已不再托管",
     "{name} is worse by {n} points: {m} before, {value} after": "{name} 变差 {n} 个百分点（之前 {m}，之后 {value}）",
     # The data folder.

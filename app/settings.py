@@ -229,6 +229,7 @@ class Settings(BaseSettings):
         gt=0,
         description="Longest wait for the checkpoint of a training that is stopped; a step may take 30 s.",
     )
+
     # Hosting of adapters.
     max_adapters: int = Field(
         8, ge=1, le=200, description="Most adapters hosted; beyond it the one used longest ago is unloaded."

@@ -114,10 +114,10 @@ class AdapterRows:
         with self._sessions() as session:
             return _records(session, session.scalars(query))
 
-    def ids(self) -> set[str]:
-        """The ids of all adapters."""
+    def with_files(self) -> set[str]:
+        """The ids of all adapters that are not retired."""
         with self._sessions() as session:
-            return set(session.scalars(select(AdapterRow.id)))
+            return set(session.scalars(select(AdapterRow.id).where(AdapterRow.state != AdapterState.RETIRED)))
 
     # --- writing --------------------------------------------------------------------------------------------------
 

@@ -83,7 +83,7 @@ class Adapters:
         """
         if not self._folder.is_dir():
             return 0
-        kept = {adapter.id for adapter in self._rows.all() if not adapter.retired}
+        kept = self._rows.with_files()
         left = [path for path in self._folder.iterdir() if path.name not in kept]
         for path in left:
             shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink(missing_ok=True)

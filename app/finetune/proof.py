@@ -90,6 +90,8 @@ def _require_current(one: Evaluation, other: Evaluation, base: KnowledgeBase, mo
 def _require_like(one: Evaluation, other: Evaluation, adapter_id: str) -> None:
     if (one.settings.get("adapter") or BASE) != BASE or other.settings.get("adapter") != adapter_id:
         raise ProofUnusable(reason="its evaluations did not ask the base model and this adapter")
+    if one.settings.get("mode") != "answers" or one.settings.get("keep_doubtful"):
+        raise ProofUnusable(reason="its evaluations did not answer as the service does")
     settings = [{**evaluation.settings, "adapter": None} for evaluation in (one, other)]
     if one.set_hash != other.set_hash or one.total != other.total or settings[0] != settings[1]:
         raise ProofUnusable(reason="its evaluations did not ask the same questions in the same way")

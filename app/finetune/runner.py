@@ -203,7 +203,8 @@ class Runner:
                 await to_thread.run_sync(self._store.put_back, training.id)
                 return False
             if folder.result() is None:
-                self._faults[training.id] = f"ended with code {code}"
+                fault = f"ended with code {code}"
+                self._faults[training.id] = fault
                 log.warning("training_process_died", training_id=training.id, code=code)
                 await to_thread.run_sync(self._take_in, training.id)
                 await anyio.sleep(self._limits.retry_seconds)

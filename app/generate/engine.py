@@ -156,7 +156,7 @@ class LocalEngine:
         with httpx.Client(timeout=HEALTH_TIMEOUT_SECONDS) as client:
             while not self._stopping.is_set():
                 fault = _fault_at_start(server, began, self._config.start_seconds)
-                if fault is not None:
+                if fault:
                     server.end()
                     raise HostingFailed(reason=fault)
                 if server.is_healthy(client):
@@ -254,7 +254,7 @@ class LocalEngine:
                         return self._set("down", "it hangs", of=server)
                 else:
                     fault = _fault_at_start(server, began, self._config.start_seconds)
-                    if fault is not None:
+                    if fault:
                         return self._set("down", fault, of=server)
                 self._pause(_HEALTHY_POLL_SECONDS if self._state == "ready" else _POLL_SECONDS)
         return None
@@ -273,8 +273,9 @@ class LocalEngine:
                 self._state, self._detail = state, detail
 
 
-def _fault_at_start(server: ModelServer, began: float, seconds: float) -> str | None:
+def _fault_at_start(server: ModelServer, began: float, seconds: float) -> str:
+    """Why a child that is not healthy will not be any more; empty while it may."""
     code = server.exit_code()
     if code is not None:
         return f"ended with code {code}"
-    return f"not ready after {seconds:.0f} s" if time.monotonic() - began > seconds else None
+    return f"not ready after {seconds:.0f} s" if time.monotonic() - began > seconds else ""

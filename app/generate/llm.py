@@ -211,14 +211,14 @@ class OpenAICompatibleModel:
                 await self._clients.pop(left).close()
 
 
-def _status(error: Exception) -> int | None:
-    """The HTTP status of a failure; vLLM says it inside a stream, too, whose own status was good."""
+def _status(error: Exception) -> int:
+    """The HTTP status of a failure, 0 where it has none; vLLM says it inside a stream, too, that began well."""
     import openai  # noqa: PLC0415 - takes half a second to import
 
     if isinstance(error, openai.APIStatusError):
         return error.status_code
     code = error.code if isinstance(error, openai.APIError) else None
-    return int(code) if code is not None and code.isdecimal() else None
+    return int(code) if code is not None and code.isdecimal() else 0
 
 
 def _reason(error: Exception) -> str:
@@ -226,7 +226,7 @@ def _reason(error: Exception) -> str:
     import openai  # noqa: PLC0415 - takes half a second to import
 
     status = _status(error)
-    if status is not None:
+    if status:
         return f"HTTP {status}"
     match error:
         case openai.APITimeoutError():

@@ -47,6 +47,8 @@ select (select count(*) from jobs where state in ('queued', 'running'))
 class FaultServer:
     """`python -m tests.faults.run` on a data folder; `call` answers even where the server dies of the question."""
 
+    module = "tests.faults.run"
+
     def __init__(self, folder: Path, **settings: str) -> None:
         self.data = folder / "data"
         self.control = folder / "control"
@@ -77,7 +79,7 @@ class FaultServer:
             if self._client is not None:
                 self._client.close()
             with (self.control / "output.log").open("ab") as log:
-                command = [sys.executable, "-m", "tests.faults.run", str(self.control)]
+                command = [sys.executable, "-m", self.module, str(self.control)]
                 self._process = subprocess.Popen(command, env=self._environment, stdout=log, stderr=log)
             if self._is_ready_or_killed():
                 return

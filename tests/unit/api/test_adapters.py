@@ -369,6 +369,8 @@ def test_a_proof_holds_for_what_it_was_made_of(api: Api, base: str, tmp_path: Pa
     assert "is gone" in why({**pair, "base": "eval-none"})
     limited = proved(api, base, adapter, limit=3)
     assert "the same questions in the same way" in why({**pair, "adapter": limited["adapter"]})
+    doubtful = proved(api, base, adapter, keep_doubtful=True)
+    assert "did not answer as the service does" in why(doubtful)
     elsewhere = api.base("another base")
     said = problem(promote(api, elsewhere, adapter, proof=pair), 409, "proof_unusable")["title"]
     assert "another knowledge base" in said

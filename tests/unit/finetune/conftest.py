@@ -1,4 +1,4 @@
-"""A base to train, and a knowledge base to search, each made once."""
+"""A base to train, and a knowledge base to search, each made once; a fresh catalogue for each test."""
 
 from __future__ import annotations
 
@@ -93,15 +93,14 @@ def manuals(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Manuals]:
         yield Manuals(services, base)
 
 
+@pytest.fixture
+def catalogue(tmp_path: Path) -> Iterator[Catalogue]:
+    with a_catalogue(tmp_path) as opened:
+        yield opened
+
+
 def _until(condition: Callable[[], bool]) -> None:
     deadline = time.monotonic() + 60
     while not condition():
         assert time.monotonic() < deadline, "it did not come about"
         time.sleep(0.05)
-
-
-@pytest.fixture
-def catalogue(tmp_path: Path) -> Iterator[Catalogue]:
-    """A fresh one for each test."""
-    with a_catalogue(tmp_path) as opened:
-        yield opened
