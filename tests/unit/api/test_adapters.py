@@ -448,10 +448,17 @@ def test_the_same_question_of_the_same_key_gets_the_same_side(api: Api, base: st
     adapter = hosted(api, tmp_path)
     say(api, adapter, by_adapter=KNOWS_ALL, by_base=KNOWS_ALL)
     forced(api, base, adapter, share=50)
-    questions = [f"What does E-04 mean, case {number}?" for number in range(10)]
-    first = [ask(api, base, question=question)["adapter"] for question in questions]
-    assert [ask(api, base, question=question)["adapter"] for question in questions] == first
-    assert set(first) == {adapter, None}
+    present = api.services.promotions.present(base)
+    assert present is not None
+    asker = next(key["id"] for key in api.client.get("/v1/keys").json()["keys"] if key["name"] == "tests")
+    sides: dict[str | None, list[str]] = {adapter: [], None: []}
+    for number in range(200):
+        question = f"What does E-04 mean, case {number}?"
+        sides[present.pick(question, asker)].append(question)
+    for side, questions in sides.items():
+        for question in questions[:2] * 2:
+            answer = ask(api, base, question=question)
+            assert (answer["adapter"], answer["promotion"]) == (side, present.id)
 
 
 def test_the_model_alone_stands_in_for_an_adapter_that_is_away(api: Api, base: str, tmp_path: Path) -> None:
