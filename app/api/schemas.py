@@ -272,8 +272,10 @@ class AnswerOut(Shape):
     reason: RefusalReason | None
     degraded: str | None = Field(description="Why the model did not write this, where `mode` is `extractive`.")
     model: str | None
-    adapter: str | None = Field(description="Id of the adapter that the model wrote with; null for the model alone.")
-    promotion: str | None = Field(description="Id of the promotion that chose, where the asker did not.")
+    adapter: str | None = Field(
+        None, description="Id of the adapter that the model wrote with; null for the model alone."
+    )
+    promotion: str | None = Field(None, description="Id of the promotion that chose, where the asker did not.")
     sentences: list[SentenceOut]
     citations: list[CitationOut]
     withheld: list[str] = Field(description="Sentences of the model that the passages do not carry.")

@@ -88,7 +88,7 @@ class Api:
             time.sleep(0.05)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
     folder: Path = tmp_path_factory.mktemp("api")
     with scripted_model() as model:
@@ -150,7 +150,7 @@ def address(api: Api) -> Iterator[tuple[str, int]]:
     thread.join(10)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def kettle(api: Api) -> str:
     """A knowledge base with one small manual, ready."""
     base = api.base("kettle")

@@ -71,12 +71,12 @@ class Manuals:
     base_id: str
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def tiny_base(tmp_path_factory: pytest.TempPathFactory) -> TrainingBase:
     return a_tiny_base(tmp_path_factory.mktemp("tiny"))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def manuals(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Manuals]:
     folder = tmp_path_factory.mktemp("manuals")
     settings = Settings(data_dir=folder, threshold=0.1, top_k=2, chunk_size=200, ocr=False, shutdown_seconds=1.0)

@@ -44,14 +44,14 @@ def role_of(api: Api, role: Role) -> dict[str, str]:
     return {"Authorization": f"Bearer {secret}"}
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def evil(api: Api) -> tuple[str, str]:
     """A knowledge base and a document with names that would be markup."""
     base = api.base(EVIL)
     return base, str(api.ready(base, f"{EVIL}.md", b"# Heading\n\nThe lamp L-3 has 3 W.\n")["id"])
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def paths(evil: tuple[str, str]) -> list[str]:
     base, document = evil
     return [
