@@ -58,7 +58,7 @@ test-vllm: $(STAMP) ## Run the tests of a real vLLM on the CPU (first time: its 
 	@$(BIN)/pytest --timeout=900 -rP --durations=10 tests/vllm
 
 test-faults: $(STAMP) ## Kill the server twenty times at every point and fail every write (about an hour on two cores)
-	@$(BIN)/pytest --campaign --timeout=3600 -s tests/faults/test_kills.py tests/faults/test_uploads.py tests/faults/test_writes.py
+	@$(BIN)/pytest --campaign --timeout=3600 -s tests/faults/test_kills.py tests/faults/test_training_kills.py tests/faults/test_uploads.py tests/faults/test_writes.py
 
 fuzz: $(STAMP) ## Read a thousand damaged PDFs and every hostile one (about ten minutes on two cores)
 	@$(BIN)/pytest --campaign tests/faults/test_mutated_pdfs.py tests/contract/test_hostile_pdfs.py

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 
 import httpx
 import pytest
+from _pytest.mark import ParameterSet
 
 from tests.faults.server import RECOVERY_SECONDS, FaultServer, Json
 from tests.faults.test_kills import APP, points_of
@@ -106,6 +107,12 @@ def server(running: TrainingServer) -> Iterator[TrainingServer]:
     running.clear()
 
 
+def every_other_in_a_campaign(points: Sequence[str]) -> list[ParameterSet]:
+    """Each case restarts a server, which takes its time."""
+    marks = ([], [pytest.mark.campaign])
+    return [pytest.param(point, marks=marks[number % 2]) for number, point in enumerate(points)]
+
+
 def test_the_moments_are_known() -> None:
     assert NEVER_QUEUED in training_points()
     assert len(training_points()) >= 7
@@ -127,7 +134,7 @@ def require_done_once(server: TrainingServer) -> Json:
     return job
 
 
-@pytest.mark.parametrize("point", training_points())
+@pytest.mark.parametrize("point", every_other_in_a_campaign(training_points()))
 def test_a_kill_at_any_moment_leaves_one_adapter_or_nothing(server: TrainingServer, point: str) -> None:
     server.kill_at(point)
     server.order()
@@ -161,6 +168,7 @@ def test_a_kill_in_training_goes_on_after_the_last_checkpoint(
     assert [point["step"] for point in server.get(f"{PATH}/{job['id']}/curves")["steps"]] == list(range(1, 7))
 
 
+@pytest.mark.campaign
 def test_a_training_that_keeps_dying_fails_clean(server: TrainingServer) -> None:
     server.kill_at("finetune_prepared", always=True)
     server.order()
