@@ -194,6 +194,7 @@ CHINESE: Final[dict[str, str]] = {
     "its {name} cannot be read": "其 {name} 无法读取",
     "it left no adapter": "没有产生适配器",
     "it crashed": "程序崩溃",
+    "The training of adapters": "适配器训练",
     "another process is training in its folder": "另一个进程正在该文件夹中训练",
     "all of its pairs are drafts that nobody has reviewed": "其中的问答对都是未经审核的草稿",
     "an answerable question needs an answer": "可回答的问题须有答案",

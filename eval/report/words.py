@@ -31,6 +31,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "setting_keep_doubtful": ("doubtful answers kept", "保留存疑回答"),
     "setting_judge": ("model as judge", "模型评判"),
     "setting_parallel": ("parallel", "并行数"),
+    "setting_adapter": ("adapter", "适配器"),
     "yes": ("yes", "是"),
     "unfinished": (
         "This run is not finished: {done} of {all} questions are in. All figures are of these.",

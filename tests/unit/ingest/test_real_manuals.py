@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import time
+import os
 from pathlib import Path
 from typing import Any
 
@@ -22,20 +22,26 @@ pytestmark = pytest.mark.real_manuals
 LIMITS = ParseLimits(seconds=60, memory_mb=1000, pages=5000, characters=20_000_000)
 
 
+def cpu_seconds() -> float:
+    """What this process and its children have used, however busy the machine is."""
+    times = os.times()
+    return times.user + times.system + times.children_user + times.children_system
+
+
 @pytest.fixture(scope="module")
 def parsed(real_manuals: Path) -> tuple[dict[str, ParsedDocument], float]:
-    """Every manual with a text layer by file name, and the pages read a second, child starts included."""
+    """Every manual with a text layer by file name, and the pages read a CPU second, child starts included."""
     documents: dict[str, ParsedDocument] = {}
-    begun = time.perf_counter()
+    begun = cpu_seconds()
     for path in sorted((real_manuals / "pdf").glob("*.pdf")):
         if "scanned" not in path.name:
             documents[path.name] = parse_whole(PdfParser(), path, LIMITS, lambda _done, _total: None)
     pages = sum(len(document.pages) for document in documents.values())
-    return documents, pages / (time.perf_counter() - begun)
+    return documents, pages / (cpu_seconds() - begun)
 
 
 def test_pages_a_second(parsed: tuple[dict[str, ParsedDocument], float]) -> None:
-    """The aim is 150; half of it still passes on a machine that does other work."""
+    """The aim is 150 a second; half of it still passes on a slow machine."""
     assert parsed[1] > 75
 
 
