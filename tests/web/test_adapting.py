@@ -82,3 +82,40 @@ def test_a_file_that_is_no_adapter_is_refused_with_its_reason(people: People, fi
     person.by("adapter-file").set_input_files(bad)
     person.by("adapter-import").click()
     expect(person.by("import-fault")).to_be_visible()
+
+
+@pytest.mark.parametrize("look", [EN_DESKTOP, ZH_PHONE], ids=str)
+def test_a_question_is_answered_by_both_side_by_side(people: People, served: Served, manuals: str, look: Look) -> None:
+    person = people(look, Role.READER)
+    person.open(f"/kb/{manuals}/ask")
+    expect(person.by("compare")).to_have_count(0)
+    name = f"{EVIL} beside {look}"
+    adapter = served.adapter(name)
+    person.open(f"/kb/{manuals}/ask")
+    person.by("compare").select_option(adapter)
+    person.by("question").fill(person.talk.question)
+    person.by("ask").click()
+    sides = person.by("compare-side")
+    expect(sides).to_have_count(2)
+    for side, heading in ((sides.nth(0), look.of(en="Base model", zh="基础模型")), (sides.nth(1), name)):
+        expect(side.get_by_role("heading")).to_have_text(heading)
+        expect(side.get_by_test_id("answer")).to_contain_text(person.talk.answer[0])
+        expect(side.get_by_test_id("citation").first).to_be_visible()
+    first, second = sides.nth(0).bounding_box(), sides.nth(1).bounding_box()
+    assert first is not None
+    assert second is not None
+    assert (first["y"] == second["y"]) is (look.screen == "desktop"), "beside each other, or one below the other"
+    assert adapter in [request["model"] for request in served.model.requests]
+    assert grave(person) == []
+    sides.nth(1).get_by_test_id("citation").first.click()
+    expect(person.by("viewer-box").first).to_be_visible()
+    person.page.keyboard.press("Escape")
+    person.by("question").fill(person.talk.off_topic)
+    person.by("ask").click()
+    expect(sides.nth(3)).to_have_attribute("data-state", "refused")
+    served.client.post(f"/v1/adapters/{adapter}/retire", {})
+    person.by("question").fill(person.talk.question)
+    person.watch.expect("status of 409")
+    person.by("ask").click()
+    expect(sides.nth(5)).to_have_attribute("data-state", "failed")
+    expect(sides.nth(4)).to_have_attribute("data-state", "answered")

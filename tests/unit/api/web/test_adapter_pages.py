@@ -120,3 +120,27 @@ def test_a_retired_adapter_offers_nothing(api: Api, tmp_path: Path) -> None:
     text = page(api, f"/adapters/{adapter}")
     assert not shown(text) & {*ACTIONS, "export", "prove"}
     assert "its files are gone" in text
+
+
+def test_comparing_is_offered_while_an_adapter_is_hosted(api: Api, base: str, tmp_path: Path) -> None:
+    asking = f"/kb/{base}/ask"
+    assert "compare" not in shown(page(api, asking))
+    adapter = hosted(api, tmp_path)
+    reader = role_of(api, Role.READER)
+    assert f'<option value="{adapter}"' in page(api, asking, **reader)
+    api.client.post(f"/v1/adapters/{adapter}/unhost")
+    assert "compare" not in shown(page(api, asking, **reader))
+
+
+def test_an_answer_says_who_wrote_it(api: Api, base: str, tmp_path: Path) -> None:
+    adapter = hosted(api, tmp_path)
+    name = api.client.get(f"/v1/adapters/{adapter}").json()["name"]
+    say(api, adapter, by_adapter=KNOWS_ALL, by_base=KNOWS_ALL)
+    conversation = api.client.post(f"/v1/knowledge-bases/{base}/conversations").json()["id"]
+    for chosen in ("base", adapter):
+        body = {"question": "What does E-04 mean?", "adapter": chosen}
+        assert api.client.post(f"/v1/conversations/{conversation}/ask", json=body).status_code == 200
+    by_base, by_adapter = api.client.get(f"/v1/conversations/{conversation}").json()["turns"]
+    assert "the base model wrote it" in page(api, f"/kb/{base}/turns/{by_base['id']}")
+    assert f">{name}</a>" in page(api, f"/kb/{base}/turns/{by_adapter['id']}")
+    assert f">{name}</a>" in page(api, f"/kb/{base}/ask/{conversation}")
