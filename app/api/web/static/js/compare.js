@@ -78,7 +78,7 @@ class Side {
     this.element.dataset.state = answer.refused ? "refused" : "answered";
     const proofs = new Map();
     if (answer.refused) this.answer.replaceChildren(answer.text);
-    else this.answer.replaceChildren(...answer.sentences.flatMap((sentence) => shown(sentence, proofs)));
+    else this.answer.replaceChildren(...answer.sentences.flatMap((sentence) => shown(sentence, answer.citations, proofs)));
     this.list([...proofs.values()]);
     const { model, withheld, timings } = answer;
     const facts = [say("compare.seconds", { seconds: timings.total.toFixed(1) })];
@@ -129,17 +129,25 @@ class Side {
   }
 }
 
-/** A sentence with the numbers of its proofs; `proofs` takes in those that are new. */
-function shown({ text, citations }, proofs) {
-  const chips = citations.map((citation) => {
+/** A sentence with the numbers of its proofs, of which `proofs` takes in those that are new. */
+function shown({ text, citations }, known, proofs) {
+  const numbers = new Set();
+  for (const citation of citations.map((one) => whole(one, known))) {
     const key = [citation.document_id, citation.page, citation.quote].join("\0");
     if (!proofs.has(key)) proofs.set(key, { ...citation, number: proofs.size + 1 });
-    return chip(proofs.get(key));
-  });
+    numbers.add(proofs.get(key));
+  }
+  const chips = [...numbers].map(chip);
   const sentence = document.createElement("span");
   sentence.className = "sentence";
   sentence.append(...text.split(/\*\*(.+?)\*\*/).map((part, place) => (place % 2 ? strong(part) : part)));
   return [sentence, ...chips, " "];
+}
+
+/** The longest quote on the same page that this one is a part of. */
+function whole(part, known) {
+  const holds = (other) => other.document_id === part.document_id && other.page === part.page && other.quote.includes(part.quote);
+  return known.filter(holds).reduce((best, other) => (other.quote.length > best.quote.length ? other : best), part);
 }
 
 function strong(text) {
