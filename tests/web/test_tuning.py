@@ -34,7 +34,7 @@ def test_curves_grow_while_one_looks(people: People, served: Served, manuals: st
     chart = person.by("tune-chart")
     expect(chart.locator("circle")).to_have_count(3)
     expect(person.by("tune-progress")).to_contain_text("10")
-    expect(person.by("figure-memory_mb")).to_contain_text("3,100 MB")
+    expect(person.by("figure-memory_mb")).to_contain_text("3.1 GB")
     training.steps(11, 25, step_20="overfitting")
     expect(chart.locator("circle")).to_have_count(6)
     expect(person.by("alarm")).to_have_count(1)

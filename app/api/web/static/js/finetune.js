@@ -99,7 +99,7 @@ function showData(data) {
   fact(say("tune.tokens"), say("tune.lengths", { median: number(median), most: number(most), longest: number(longest) }));
   for (const { kind, read, learned } of data.previews) {
     const made = stamp("preview");
-    fill(made, "kind", say(`tune.kind.${kind}`));
+    fill(made, "kind", say("tune.preview", { kind: say(`tune.kind.${kind}`) }));
     fill(made, "read", read);
     fill(made, "learned", learned);
     previews.append(made);

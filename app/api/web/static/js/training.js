@@ -14,7 +14,7 @@ const SHOWN = {
   heldout_perplexity: (value) => value.toFixed(2),
   learning_rate: (value) => value.toExponential(1),
   tokens_per_second: (value) => number(Math.round(value)),
-  memory_mb: (value) => `${number(value)} MB`,
+  memory_mb: (value) => `${(value / 1000).toFixed(1)} GB`,
 };
 
 const chart = new Chart(document.getElementById("chart"));
