@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -19,12 +20,16 @@ from app.catalogue.tables import DocumentRow, now
 from app.cli.client import Client
 from app.cli.own_server import own_server
 from app.types import DocumentState
+from tests.fixtures.adapters import zipped
+from tests.fixtures.lora import Shape, a_lora
 from tests.fixtures.scripted_model import Fault, ScriptedModel, scripted_model
+from tests.fixtures.tiny_chat_model import a_tiny_base
 from tests.web.replies import Replies
 
 SESSION_COOKIE = "mqa_session"
 MANUALS = Path(__file__).parents[2] / "examples" / "manuals"
 EN_MANUAL, ZH_MANUAL = "kestrim-pavo-en.pdf", "kestrim-chengjing-zh.pdf"
+LORA = Shape(layers=2, hidden=64, key_values=32, inner=128)
 _SETTINGS = {
     "MQA_MIN_FREE_DISK_MB": "0",
     "MQA_SHUTDOWN_SECONDS": "5",
@@ -87,6 +92,16 @@ class Served:
             documents.append(str(last["document_id"]))
         return documents
 
+    def adapter(self, name: str) -> str:
+        """The id of an adapter that was taken in and is hosted."""
+        with tempfile.TemporaryDirectory() as folder:
+            archive = an_archive(Path(folder)).read_bytes()
+        headers = {"Authorization": f"Bearer {self.key(Role.ADMIN)[1]}"}
+        address = f"{self.url}/v1/adapters"
+        made = httpx.post(address, params={"name": name}, content=archive, headers=headers, trust_env=False).json()
+        self.client.post(f"/v1/adapters/{made['id']}/host", {})
+        return str(made["id"])
+
     def rows(self, base: str, names: Sequence[str]) -> None:
         """Documents that stand in the catalogue alone, as a list shows them; every 25th has failed."""
         engine = open_database(self.folder)
@@ -137,6 +152,12 @@ def _row(base: str, number: int, name: str) -> DocumentRow:
     )
 
 
+def an_archive(folder: Path, name: str = "adapter") -> Path:
+    """A ZIP file of an adapter for the server's model of toy size."""
+    made = a_lora(folder / name, LORA, rank=4, base_model_name_or_path="tiny-base")
+    return zipped(made, folder / f"{name}.zip")
+
+
 def a_scan(page: int, name: str = EN_MANUAL) -> bytes:
     """One page of a manual as a scanner makes it: a PDF of a picture, without text."""
     document = pypdfium2.PdfDocument(MANUALS / name)
@@ -155,6 +176,7 @@ def serving(folder: Path) -> Iterator[Served]:
     replies = Replies()
     with scripted_model(replies) as model:
         model.struck = replies.is_an_answer
-        settings = {**_SETTINGS, "MQA_LLM_BASE_URL": model.base_url}
+        adapter_base = a_tiny_base(folder.parent / "tiny-base").folder
+        settings = {**_SETTINGS, "MQA_LLM_BASE_URL": model.base_url, "MQA_ADAPTER_BASE": str(adapter_base)}
         with own_server(folder, need_model=True, settings=settings) as own:
             yield Served(own.client.url, own.client, folder, model, replies)

@@ -6,14 +6,17 @@ from collections.abc import Sequence
 
 from fastapi import APIRouter, Request, Response
 
+from app.api.adapters import PromotingDep
 from app.api.conversations import turn_out
 from app.api.deps import LanguageDep, ServicesDep
+from app.api.web.adapter_pages import adapter_names
 from app.api.web.rendering import render
 from app.api.web.routing import KeyDep, PageRoute
 from app.api.web.turn_view import TurnView, turn_view
 from app.catalogue.conversations import Conversation
 from app.catalogue.records import Key, KnowledgeBase
 from app.errors import RouteNotFound
+from app.finetune.promoting import Promoting
 from app.services import Services
 
 router = APIRouter(prefix="/kb/{knowledge_base_id}", route_class=PageRoute, include_in_schema=False)
@@ -23,10 +26,12 @@ MOST_HISTORY = 100
 
 
 @router.get("/ask")
-def new_conversation(knowledge_base_id: str, request: Request, services: ServicesDep, key: KeyDep) -> Response:
+def new_conversation(
+    knowledge_base_id: str, request: Request, services: ServicesDep, promoting: PromotingDep, key: KeyDep
+) -> Response:
     """A question box; the conversation is made with its first question."""
     base = services.bases.get(knowledge_base_id)
-    return _asking(request, services, key, base)
+    return _asking(request, services, promoting, key, base)
 
 
 @router.get("/ask/{conversation_id}")
@@ -35,6 +40,7 @@ def show_conversation(
     conversation_id: str,
     request: Request,
     services: ServicesDep,
+    promoting: PromotingDep,
     key: KeyDep,
     language: LanguageDep,
 ) -> Response:
@@ -44,7 +50,7 @@ def show_conversation(
     if found.knowledge_base_id != base.id:
         raise RouteNotFound
     turns = [turn_view(turn_out(turn, language)) for turn in services.conversations.turns(found.id, key.id)]
-    return _asking(request, services, key, base, found, turns)
+    return _asking(request, services, promoting, key, base, found, turns)
 
 
 @router.get("/turns/{turn_id}")
@@ -61,18 +67,21 @@ def show_turn(
     turn = services.conversations.turn(turn_id, key.id)
     if turn.knowledge_base_id != base.id:
         raise RouteNotFound
-    return render(request, "turn.html", key=key, base=base, turn=turn_view(turn_out(turn, language)))
+    view = turn_view(turn_out(turn, language))
+    return render(request, "turn.html", key=key, base=base, turn=view, names=adapter_names(services))
 
 
 def _asking(
     request: Request,
     services: Services,
+    promoting: Promoting,
     key: Key,
     base: KnowledgeBase,
     conversation: Conversation | None = None,
     turns: Sequence[TurnView] = (),
 ) -> Response:
-    """The page to ask on, with the reader's earlier conversations beside."""
+    """The page to ask on, with the reader's earlier conversations beside; hosted adapters can be compared."""
+    names = adapter_names(services)
     return render(
         request,
         "ask.html",
@@ -81,5 +90,7 @@ def _asking(
         conversation=conversation,
         turns=turns,
         history=services.conversations.list(base.id, key.id, MOST_HISTORY, 0),
+        names=names,
+        hosted={adapter: names[adapter] for adapter in sorted(promoting.hosted()) if adapter in names},
         most_characters=services.settings.max_question_characters,
     )

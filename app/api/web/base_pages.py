@@ -72,6 +72,8 @@ def show_settings(knowledge_base_id: str, request: Request, services: ServicesDe
     calibration = services.calibrations.find(base.id)
     holding = None if calibration is None else calibration.holding(base.fingerprint, services.model.name).threshold
     uncalibrated = services.uncalibrated(base).threshold or 0.0
+    promotion = services.promotions.present(base.id)
+    promoted = None if promotion is None else promotion.adapter_id
     return render(
         request,
         "settings.html",
@@ -81,4 +83,6 @@ def show_settings(knowledge_base_id: str, request: Request, services: ServicesDe
         calibration=services.calibration_state(base),
         rebuild=rebuilds[0] if rebuilds else None,
         model=services.model.name,
+        adapter=None if promoted is None else services.adapters.find(promoted),
+        share=100 if promotion is None else promotion.share,
     )

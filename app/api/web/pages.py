@@ -4,8 +4,17 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from app.api.web import ask_pages, base_pages, document_pages, evaluation_pages, job_pages, static
+from app.api.web import (
+    adapter_pages,
+    ask_pages,
+    base_pages,
+    document_pages,
+    evaluation_pages,
+    finetune_pages,
+    job_pages,
+    static,
+)
 
 router = APIRouter()
-for part in (static, base_pages, ask_pages, document_pages, evaluation_pages, job_pages):
+for part in (static, base_pages, ask_pages, document_pages, evaluation_pages, adapter_pages, finetune_pages, job_pages):
     router.include_router(part.router)

@@ -40,6 +40,7 @@ def render(
             key=key,
             can_edit=role is not None and role.covers(Role.EDITOR),
             can_administer=role is not None and role.covers(Role.ADMIN),
+            shows_adapters=role is not None and _shows_adapters(request, role),
             path=request.url.path,
             here=here(request),
             in_browser=words.in_browser(),
@@ -50,6 +51,11 @@ def render(
     if "gzip" in request.headers.get("accept-encoding", ""):
         return HTMLResponse(gzip.compress(page.encode(), COMPRESSION), status, {**headers, "Content-Encoding": "gzip"})
     return HTMLResponse(page, status, headers)
+
+
+def _shows_adapters(request: Request, role: Role) -> bool:
+    """Whether adapters are of use to this reader: there are some, or they may be made."""
+    return role.covers(Role.EDITOR) or bool(request.app.state.services.adapters.all(1))
 
 
 def theme_of(request: Request) -> Theme:

@@ -28,6 +28,8 @@ def an_answer(*sentences: tuple[str, list[CitationOut]], **values: Any) -> Answe
         "reason": None,
         "degraded": None,
         "model": "m",
+        "adapter": None,
+        "promotion": None,
         "sentences": [SentenceOut(text=text, citations=citations) for text, citations in sentences],
         "citations": [citation for _, citations in sentences for citation in citations],
         "withheld": [],

@@ -1,6 +1,7 @@
 // A conversation: asking, the answer as it is written, feedback, history.
 import { Fault, call, events, page, signInAddress, tell } from "./api.js";
 import { all, fill, moments, one, say, sayCount, stamp, toast } from "./dom.js";
+import { Comparison } from "./compare.js";
 import "./viewer.js";
 
 const place = document.getElementById("ask");
@@ -29,8 +30,15 @@ function wait(milliseconds) {
 form.addEventListener("submit", (event) => {
   event.preventDefault();
   const text = question.value.trim();
-  if (text && !asking) ask(text);
+  if (text && !asking) begun(text);
 });
+
+/** Has the question answered, by two where it is to be compared. */
+function begun(text) {
+  const other = document.getElementById("compare")?.selectedOptions[0];
+  if (other?.value) compare(text, { id: other.value, name: other.dataset.name });
+  else ask(text);
+}
 
 question.addEventListener("keydown", (event) => {
   // while an input method composes, Enter takes its suggestion
@@ -63,6 +71,28 @@ async function ask(text) {
     await settle(live);
   } catch (error) {
     await brokenOff(live, error, text);
+  } finally {
+    asking = null;
+    busy(false);
+  }
+}
+
+/** Puts the question to the base model and to an adapter, side by side; the conversation does not keep it. */
+async function compare(text, adapter) {
+  asking = new AbortController();
+  busy(true);
+  question.value = "";
+  document.getElementById("welcome")?.remove();
+  const comparison = new Comparison(text, adapter);
+  turns.append(comparison.element);
+  comparison.element.scrollIntoView({ block: "start" });
+  said.textContent = say("searching");
+  try {
+    await comparison.run(base, asking.signal);
+    said.textContent = comparison.spoken();
+  } catch (error) {
+    if (error.status === 401) sessionStorage.setItem(DRAFT, text);
+    tell(error);
   } finally {
     asking = null;
     busy(false);
@@ -259,7 +289,7 @@ document.addEventListener("click", (event) => {
 });
 
 function again(turn) {
-  if (!asking) ask(one(".asked", turn).textContent);
+  if (!asking) begun(one(".asked", turn).textContent);
 }
 
 async function copy(text) {

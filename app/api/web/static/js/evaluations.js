@@ -1,6 +1,8 @@
 // Evaluations: starting one, and watching what is under way.
-import { call, Fault, page, tell, watch } from "./api.js";
-import { moments, one } from "./dom.js";
+import { call, tell, watch } from "./api.js";
+import { one } from "./dom.js";
+import { confirmed, rows, saving } from "./forms.js";
+import { look, lookWhile } from "./refresh.js";
 
 const AGAIN_MS = 2000; // between two looks at the figures of one that is under way
 const MOST_NAME = 120;
@@ -8,34 +10,26 @@ const MOST_NAME = 120;
 // --- a new one ----------------------------------------------------------------------------------------------------------
 
 const form = document.getElementById("new");
-form?.addEventListener("submit", async (event) => {
+form?.addEventListener("submit", (event) => {
   event.preventDefault();
-  const fault = one("[data-fault]", form);
-  const button = one("button", form);
-  fault.hidden = true;
-  button.disabled = true;
-  try {
+  saving(form, async () => {
     const started = await (await call("POST", "/v1/evaluations", { json: await wanted() })).json();
     location.assign(`/evaluations/${started.id}`);
-  } catch (error) {
-    button.disabled = false;
-    if (!(error instanceof Fault) || error.status === 401) return tell(error);
-    fault.textContent = error.message;
-    fault.hidden = false;
-  }
+    return true;
+  });
 });
 
 async function wanted() {
   const { base, file, name, mode, answerable, unanswerable, keep_doubtful: doubtful, judge } = form.elements;
-  const [set] = file.files;
+  const set = await rows(file.files[0], MOST_NAME);
   const settings = { mode: mode.value, keep_doubtful: doubtful.checked, judge: judge.checked };
   if (answerable.value) settings.answerable = Number(answerable.value);
   if (unanswerable.value) settings.unanswerable = Number(unanswerable.value);
   const body = {
     knowledge_base_id: base.value,
-    question_set_name: set.name.replace(/\.[^.]*$/, "").slice(0, MOST_NAME) || "questions",
-    questions: await set.text(),
-    format: /\.csv$/i.test(set.name) ? "csv" : "jsonl",
+    question_set_name: set.name,
+    questions: set.text,
+    format: set.format,
     settings,
   };
   if (name.value.trim()) body.name = name.value.trim();
@@ -45,25 +39,6 @@ async function wanted() {
 // --- one that is watched --------------------------------------------------------------------------------------------------
 
 const place = document.getElementById("evaluation");
-let looking = false;
-
-async function look(selector) {
-  if (looking) return;
-  looking = true;
-  try {
-    const found = await page(location.href);
-    const fresh = document.importNode(one(selector, found.body), true);
-    const shown = one(selector);
-    for (const { name, value } of fresh.attributes) shown.setAttribute(name, value);
-    if (!fresh.hasAttribute("data-running")) shown.removeAttribute("data-running");
-    shown.replaceChildren(...fresh.childNodes);
-    moments(shown);
-  } catch (error) {
-    tell(error);
-  } finally {
-    looking = false;
-  }
-}
 
 function follow(id) {
   let last = Date.now();
@@ -94,10 +69,7 @@ place?.addEventListener("click", async (event) => {
       tell(error);
     }
   } else if (button?.id === "delete") {
-    const dialog = document.getElementById("delete-evaluation");
-    dialog.returnValue = "no";
-    dialog.showModal();
-    dialog.addEventListener("close", () => dialog.returnValue === "yes" && remove(), { once: true });
+    if (await confirmed(document.getElementById("delete-evaluation"))) remove();
   }
 });
 
@@ -112,10 +84,4 @@ async function remove() {
 
 // --- the list -------------------------------------------------------------------------------------------------------------
 
-if (one('#eval-list [data-state="running"], #eval-list [data-state="queued"]')) {
-  const timer = setInterval(async () => {
-    if (document.hidden) return;
-    await look("#eval-list");
-    if (!one('#eval-list [data-state="running"], #eval-list [data-state="queued"]')) clearInterval(timer);
-  }, AGAIN_MS);
-}
+lookWhile("#eval-list", ':is([data-state="running"], [data-state="queued"])', AGAIN_MS);

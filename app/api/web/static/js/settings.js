@@ -1,29 +1,12 @@
 // Settings of a knowledge base; what the threshold would do is shown while it is moved.
-import { call, Fault, tell, watch } from "./api.js";
+import { call, tell, watch } from "./api.js";
 import { all, fill, one, say, sayCount, stamp, toast } from "./dom.js";
+import { saving } from "./forms.js";
 import { line, share, show } from "./progress.js";
 
 const place = document.getElementById("settings");
 const address = `/v1/knowledge-bases/${encodeURIComponent(place.dataset.base)}`;
 const MOST_HITS = 12;
-
-/** Runs a change with the form's button held; a fault is said in the form. */
-async function saving(form, work) {
-  const fault = one("[data-fault]", form);
-  const button = one("button:not([type=button])", form);
-  fault.hidden = true;
-  button.disabled = true;
-  try {
-    await work();
-  } catch (error) {
-    if (error instanceof Fault && error.status !== 401) {
-      fault.textContent = error.message;
-      fault.hidden = false;
-    } else tell(error);
-  } finally {
-    button.disabled = false;
-  }
-}
 
 // --- name and language --------------------------------------------------------------------------------------------------
 
