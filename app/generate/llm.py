@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import AbstractContextManager, aclosing, asynccontextmanager, nullcontext
 from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Protocol, cast
+from typing import TYPE_CHECKING, NamedTuple, Protocol, cast
 
 import httpx2
 import structlog
@@ -80,6 +80,18 @@ class FixedEndpoint:
         return None
 
 
+class _Place(NamedTuple):
+    """Where requests go, and the event loop that their connections belong to."""
+
+    base_url: str
+    api_key: str
+    loop: asyncio.AbstractEventLoop
+
+    def is_left_for(self, other: _Place | None) -> bool:
+        """Whether the same loop's requests go to another place now."""
+        return other is not None and self != other and self.loop is other.loop
+
+
 class OpenAICompatibleModel:
     """Streams chat completions at temperature 0; see the law of `LanguageModel`.
 
@@ -91,9 +103,9 @@ class OpenAICompatibleModel:
         self._endpoint = endpoint
         self._first_token_seconds = first_token_seconds
         self._total_seconds = total_seconds
-        self._clients: dict[tuple[str, str], AsyncOpenAI] = {}
-        self._requests: Counter[tuple[str, str]] = Counter()
-        self._place: tuple[str, str] | None = None
+        self._clients: dict[_Place, AsyncOpenAI] = {}
+        self._requests: Counter[_Place] = Counter()
+        self._place: _Place | None = None
 
     @property
     def name(self) -> str:
@@ -189,8 +201,10 @@ class OpenAICompatibleModel:
         return ModelStatus("ready", self._name)
 
     async def close(self) -> None:
-        for client in self._clients.values():
-            await client.close()
+        loop = asyncio.get_running_loop()
+        for place, client in self._clients.items():
+            if place.loop is loop:  # the connections of another one can only be left to it
+                await client.close()
         self._clients.clear()
 
     @asynccontextmanager
@@ -198,16 +212,16 @@ class OpenAICompatibleModel:
         """The client of an address, for one request; those of earlier addresses end with their last one."""
         from openai import AsyncOpenAI, Timeout  # noqa: PLC0415
 
-        place = self._place = (base_url, self._endpoint.api_key)
+        place = self._place = _Place(base_url, self._endpoint.api_key, asyncio.get_running_loop())
         if place not in self._clients:
             timeout = Timeout(self._total_seconds, connect=_CONNECT_SECONDS)
-            self._clients[place] = AsyncOpenAI(base_url=base_url, api_key=place[1], max_retries=0, timeout=timeout)
+            self._clients[place] = AsyncOpenAI(base_url=base_url, api_key=place.api_key, max_retries=0, timeout=timeout)
         self._requests[place] += 1
         try:
             yield self._clients[place]
         finally:
             self._requests[place] -= 1
-            for left in [old for old in self._clients if old != self._place and not self._requests[old]]:
+            for left in [old for old in self._clients if old.is_left_for(self._place) and not self._requests[old]]:
                 await self._clients.pop(left).close()
 
 
