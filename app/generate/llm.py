@@ -201,11 +201,10 @@ class OpenAICompatibleModel:
         return ModelStatus("ready", self._name)
 
     async def close(self) -> None:
+        """Closes the connections of this event loop; those of another one can only be left to it."""
         loop = asyncio.get_running_loop()
-        for place, client in self._clients.items():
-            if place.loop is loop:  # the connections of another one can only be left to it
-                await client.close()
-        self._clients.clear()
+        for place in [place for place in self._clients if place.loop is loop]:
+            await self._clients.pop(place).close()
 
     @asynccontextmanager
     async def _connected(self, base_url: str) -> AsyncGenerator[AsyncOpenAI]:

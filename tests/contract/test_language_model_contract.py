@@ -202,3 +202,15 @@ def test_a_connection_that_the_server_closed_meanwhile_is_opened_again() -> None
     assert asyncio.run(through(1)) == ("ok", 2)
     with pytest.raises(ModelUnavailable, match="no connection"):
         asyncio.run(through(2))
+
+
+def test_a_connection_is_not_used_by_another_event_loop() -> None:
+    async def ready(model: OpenAICompatibleModel) -> str:
+        return (await model.status()).state
+
+    with scripted_model("ok") as server, asyncio.Runner() as one, asyncio.Runner() as other:
+        model = a_model(server.base_url)
+        states = [one.run(ready(model)), other.run(ready(model))]  # the first leaves a connection open
+        text, _ = other.run(collect(model))
+        one.run(model.close())
+    assert (states, text) == (["ready", "ready"], "ok")
