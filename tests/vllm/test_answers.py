@@ -38,7 +38,7 @@ def test_it_streams_text_odds_and_usage(vllm: VllmServer) -> None:
     assert isinstance(found[0], Odds)
     assert sum(isinstance(item, str) for item in found) > 5
     assert isinstance(found[-1], Usage)
-    assert found[-1].completion_tokens == 24
+    assert 5 < found[-1].completion_tokens <= 24
     assert asyncio.run(an_asker(vllm).model().status()).state == "ready"
 
 

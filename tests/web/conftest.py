@@ -12,6 +12,7 @@ from playwright.sync_api import Browser, expect
 from app.catalogue.keys import Role
 from tests.fixtures.scripted_model import Fault
 from tests.web.browser import EN_DESKTOP, LOOKS, MOST_WAIT_MS, Look, chromium, launched
+from tests.web.looks import looks
 from tests.web.payloads import BATCH, a_sheet, batches
 from tests.web.person import Person
 from tests.web.replies import TALKS
@@ -91,11 +92,7 @@ def quiet(library: Library, many: str) -> None:  # noqa: ARG001 - made before an
         library.ready(name)
 
 
-@pytest.fixture(params=LOOKS, ids=str)
-def look(request: pytest.FixtureRequest) -> Look:
-    """Both languages on both screens."""
-    chosen: Look = request.param
-    return chosen
+look = looks(*LOOKS)
 
 
 @pytest.fixture

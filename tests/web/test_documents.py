@@ -6,10 +6,13 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.fixtures.pdfs import a_pdf
+from tests.web.browser import EN_DESKTOP, ZH_PHONE
+from tests.web.looks import looks
 from tests.web.person import Person
 from tests.web.served import EN_MANUAL, Served
 
 pytestmark = pytest.mark.weights
+look = looks(EN_DESKTOP, ZH_PHONE)  # both languages and both screens
 LISTED = 50
 """Documents on one page of a list."""
 

@@ -9,11 +9,14 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import expect
 
+from tests.web.browser import EN_DESKTOP, ZH_PHONE
+from tests.web.looks import looks
 from tests.web.person import Person
 from tests.web.replies import TALKS
 from tests.web.served import Served
 
 pytestmark = pytest.mark.weights
+look = looks(EN_DESKTOP, ZH_PHONE)  # both languages and both screens
 
 
 def a_set(folder: Path) -> Path:

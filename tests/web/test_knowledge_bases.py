@@ -7,10 +7,13 @@ import re
 import pytest
 from playwright.sync_api import Locator, expect
 
+from tests.web.browser import EN_DESKTOP, ZH_PHONE
+from tests.web.looks import looks
 from tests.web.person import Person
 from tests.web.served import Served
 
 pytestmark = pytest.mark.weights
+look = looks(EN_DESKTOP, ZH_PHONE)  # both languages and both screens
 
 
 def test_from_the_list_to_a_new_one_and_to_its_end(person: Person, served: Served) -> None:

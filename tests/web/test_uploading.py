@@ -9,10 +9,13 @@ import pytest
 from playwright.sync_api import Locator, expect
 
 from tests.fixtures.pdfs import a_pdf, a_pdf_encrypted_with_aes
+from tests.web.browser import EN_DESKTOP, ZH_PHONE
+from tests.web.looks import looks
 from tests.web.person import Person
 from tests.web.served import Served
 
 pytestmark = pytest.mark.weights
+look = looks(EN_DESKTOP, ZH_PHONE)  # both languages and both screens
 
 _DROP = """async ([files, target]) => {
   const transfer = new DataTransfer();
