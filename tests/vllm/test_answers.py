@@ -28,18 +28,19 @@ def an_asker(vllm: VllmServer, key: str = KEY) -> Asker:
 
 
 def test_it_streams_text_odds_and_usage(vllm: VllmServer) -> None:
-    async def items() -> list[str | Odds | Usage]:
+    async def items() -> tuple[list[str | Odds | Usage], str]:
         model = an_asker(vllm).model()
         found = [item async for item in model.stream([Message("user", question(TOPICS[0]))], 24)]
+        status = await model.status()
         await model.close()
-        return found
+        return found, status.state
 
-    found = asyncio.run(items())
+    found, state = asyncio.run(items())
     assert isinstance(found[0], Odds)
     assert sum(isinstance(item, str) for item in found) > 5
     assert isinstance(found[-1], Usage)
     assert 5 < found[-1].completion_tokens <= 24
-    assert asyncio.run(an_asker(vllm).model().status()).state == "ready"
+    assert state == "ready"
 
 
 def test_a_reader_that_leaves_ends_its_request(vllm: VllmServer) -> None:
