@@ -17,7 +17,6 @@ from app.errors import AdapterInvalid, ExtraMissing, UnknownModel, WeightsCorrup
 from app.evaluation.courtesy import Courtesy
 from app.evaluation.runs import Runs
 from app.finetune.adapters import Adapters, Room
-from app.finetune.base_shape import shape_of
 from app.finetune.checking import Base, Limits
 from app.finetune.hosting import Hosting
 from app.finetune.jobs import TrainingJobs, TrainingParts
@@ -33,6 +32,7 @@ from app.ingest.indexing import Stores
 from app.ingest.media import parser_for
 from app.ingest.pipeline import Reading
 from app.ingest.rendering.cache import ImageCache
+from app.models.base_shape import shape_of
 from app.models.store import ModelStore
 from app.ports import Embedder, LanguageModel, OcrLimits, ParseLimits, VectorStore
 from app.retrieve.embed import SentenceTransformerEmbedder

@@ -10,9 +10,7 @@ from typing import Annotated
 
 from anyio import to_thread
 from fastapi import APIRouter, Depends, Query, Request, Response
-from fastapi.exceptions import RequestValidationError
 from fastapi.responses import StreamingResponse
-from pydantic import ValidationError
 
 from app.api.adapter_schemas import (
     AdapterList,
@@ -28,7 +26,7 @@ from app.api.adapter_schemas import (
 from app.api.deps import KeyDep, LanguageDep, admin, editor, reader
 from app.api.evaluations import evaluation_out
 from app.api.jobs import Limit, Offset
-from app.api.limits import received
+from app.api.limits import received_as
 from app.catalogue.adapters import Adapter
 from app.catalogue.evaluations import Evaluation
 from app.catalogue.promotions import Arm, Promotion
@@ -184,16 +182,12 @@ async def prove_adapter(
 ) -> ProofStarted:
     """Put the same questions to the base model and to the adapter, as two evaluations in the background."""
     limit_mb = request.app.state.services.settings.evaluation_body_mb
-    body = await received(request, limit_mb * 1_000_000, "MQA_EVALUATION_BODY_MB")
-    base, adapter = await to_thread.run_sync(_prove, promoting, adapter_id, body)
+    wanted = await received_as(ProofIn, request, limit_mb, "MQA_EVALUATION_BODY_MB")
+    base, adapter = await to_thread.run_sync(_prove, promoting, adapter_id, wanted)
     return ProofStarted(base=evaluation_out(base, language), adapter=evaluation_out(adapter, language))
 
 
-def _prove(promoting: Promoting, adapter_id: str, body: bytes) -> tuple[Evaluation, Evaluation]:
-    try:
-        wanted = ProofIn.model_validate_json(body)
-    except ValidationError as error:
-        raise RequestValidationError([{**item, "loc": ("body", *item["loc"])} for item in error.errors()]) from error
+def _prove(promoting: Promoting, adapter_id: str, wanted: ProofIn) -> tuple[Evaluation, Evaluation]:
     return promoting.prove(
         ProofOrder(
             knowledge_base_id=wanted.knowledge_base_id,

@@ -26,7 +26,7 @@ from app.api.deps import KeyDep, LanguageDep, ServicesDep, reader
 from app.api.events import EVENT_STREAM, HEADERS, sse
 from app.api.jobs import Limit, Offset
 from app.api.problems import reason
-from app.api.questions import answer_out, encoded, search_out
+from app.api.questions import answer_out, encoded, put, search_out
 from app.api.schemas import Reason
 from app.catalogue.conversations import Feedback, Turn
 from app.conversing import BeganEvent, Conversing, RewrittenEvent
@@ -116,15 +116,7 @@ async def ask_in_conversation(
     A client that leaves ends the model's request; the turn is then kept as `stopped`.
     """
     conversation = await to_thread.run_sync(services.conversations.get, conversation_id, key.id)
-    question = Question(
-        conversation.knowledge_base_id,
-        body.question,
-        limit=body.limit,
-        threshold=body.threshold,
-        language=body.language,
-        adapter=body.adapter,
-        asker=key.id,
-    )
+    question = put(conversation.knowledge_base_id, body, key)
     await to_thread.run_sync(conversing.check, conversation_id, key.id, question)
     events = _events(conversing, conversation_id, key.id, question, language)
     return StreamingResponse(events, media_type=EVENT_STREAM, headers=HEADERS)

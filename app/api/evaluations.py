@@ -8,9 +8,8 @@ from typing import Annotated, Literal
 
 from anyio import to_thread
 from fastapi import APIRouter, Depends, Query, Request, Response
-from fastapi.exceptions import RequestValidationError
 from fastapi.responses import StreamingResponse
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 
 from app.api.deps import LanguageDep, editor, reader
 from app.api.evaluation_schemas import (
@@ -25,7 +24,7 @@ from app.api.evaluation_schemas import (
 )
 from app.api.events import Look, watched
 from app.api.jobs import Id, Limit, Offset
-from app.api.limits import received
+from app.api.limits import received_as
 from app.api.problems import reason
 from app.api.schemas import FingerprintOut
 from app.catalogue.evaluations import Evaluation
@@ -64,17 +63,13 @@ async def start_evaluation(request: Request, response: Response, runs: RunsDep, 
     larger than others (`MQA_EVALUATION_BODY_MB`).
     """
     limit_mb = request.app.state.services.settings.evaluation_body_mb
-    body = await received(request, limit_mb * 1_000_000, "MQA_EVALUATION_BODY_MB")
-    started = await to_thread.run_sync(_start, runs, body)
+    wanted = await received_as(EvaluationIn, request, limit_mb, "MQA_EVALUATION_BODY_MB")
+    started = await to_thread.run_sync(_start, runs, wanted)
     response.headers["Location"] = f"/v1/evaluations/{started.id}"
     return evaluation_out(started, language)
 
 
-def _start(runs: Runs, body: bytes) -> Evaluation:
-    try:
-        wanted = EvaluationIn.model_validate_json(body)
-    except ValidationError as error:
-        raise RequestValidationError([{**item, "loc": ("body", *item["loc"])} for item in error.errors()]) from error
+def _start(runs: Runs, wanted: EvaluationIn) -> Evaluation:
     order = Order(
         knowledge_base_id=wanted.knowledge_base_id,
         name=wanted.name,

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from anyio import to_thread
 from fastapi import APIRouter, Depends, Query, Request, Response
-from fastapi.exceptions import RequestValidationError
 from fastapi.responses import StreamingResponse
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 
 from app.api.deps import LanguageDep, ServicesDep, editor, reader
 from app.api.events import Look, watched
@@ -23,7 +21,7 @@ from app.api.finetune_schemas import (
     TrainingOut,
 )
 from app.api.jobs import Id, Limit, Offset
-from app.api.limits import received
+from app.api.limits import received_as
 from app.finetune.curves import Curves
 from app.finetune.jobs import TrainingJobs
 from app.finetune.orders import TrainingOrder
@@ -54,12 +52,7 @@ _body = {
 
 async def get_order(request: Request, services: ServicesDep) -> TrainingOrder:
     """The order in a body of bounded size (`MQA_FINETUNE_BODY_MB`)."""
-    settings = services.settings
-    body = await received(request, settings.finetune_body_mb * 1_000_000, "MQA_FINETUNE_BODY_MB")
-    try:
-        wanted = await to_thread.run_sync(TrainingIn.model_validate_json, body)
-    except ValidationError as error:
-        raise RequestValidationError([{**item, "loc": ("body", *item["loc"])} for item in error.errors()]) from error
+    wanted = await received_as(TrainingIn, request, services.settings.finetune_body_mb, "MQA_FINETUNE_BODY_MB")
     return TrainingOrder(
         knowledge_base_id=wanted.knowledge_base_id,
         name=wanted.name or wanted.pairs_name,

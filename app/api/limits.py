@@ -6,13 +6,19 @@ The framework has such a bound, but refuses in plain English text before our err
 from __future__ import annotations
 
 import re
+from typing import TypeVar
 
+from anyio import to_thread
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel, ValidationError
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.api.language import request_language
 from app.api.problems import problem
 from app.errors import BodyTooLarge
+
+B = TypeVar("B", bound=BaseModel)
 
 _BOUNDED_THERE = re.compile(
     r"/v1/knowledge-bases/[^/]+/documents|/v1/evaluations|/v1/adapters(/[^/]+/prove)?"
@@ -32,6 +38,15 @@ async def received(request: Request, limit: int, setting: str) -> bytes:
         if len(body) > limit:
             raise BodyTooLarge(limit_mb=limit / 1_000_000, setting=setting)
     return bytes(body)
+
+
+async def received_as(shape: type[B], request: Request, limit_mb: int, setting: str) -> B:
+    """Such a body, read as JSON in a thread; raises `BodyTooLarge`, and what a body of any other route raises."""
+    body = await received(request, limit_mb * 1_000_000, setting)
+    try:
+        return await to_thread.run_sync(shape.model_validate_json, body)
+    except ValidationError as error:
+        raise RequestValidationError([{**item, "loc": ("body", *item["loc"])} for item in error.errors()]) from error
 
 
 class BodyLimit:

@@ -13,6 +13,7 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel
 
+from app.api.conversation_schemas import TurnIn
 from app.api.deps import KeyDep, LanguageDep, ServicesDep, reader
 from app.api.documents import chunk_out
 from app.api.events import EVENT_STREAM, HEADERS, sse
@@ -32,6 +33,7 @@ from app.api.schemas import (
     SentenceOut,
     TimingsOut,
 )
+from app.catalogue.records import Key
 from app.errors import InvalidInput, ManualqaError
 from app.generate.events import AnswerEvent, DoneEvent, SourcesEvent, TokenEvent
 from app.services import Question, Services
@@ -79,7 +81,17 @@ async def ask(
     Where the manuals do not say, `refused` is true and `reason` says why. Where the model is away, the answer is made
     of the manuals' own sentences and `mode` is `extractive`.
     """
-    question = Question(
+    question = put(knowledge_base_id, body, key)
+    await to_thread.run_sync(services.check_question, question)
+    if body.stream or EVENT_STREAM in request.headers.get("accept", ""):
+        return StreamingResponse(_events(services, question, language), media_type=EVENT_STREAM, headers=HEADERS)
+    answer = await _while_connected(request, services.ask(question))
+    return Response(status_code=GONE) if answer is None else answer_out(answer)
+
+
+def put(knowledge_base_id: str, body: AskIn | TurnIn, key: Key) -> Question:
+    """The question of a body, asked by the holder of this key."""
+    return Question(
         knowledge_base_id,
         body.question,
         limit=body.limit,
@@ -88,11 +100,6 @@ async def ask(
         adapter=body.adapter,
         asker=key.id,
     )
-    await to_thread.run_sync(services.check_question, question)
-    if body.stream or EVENT_STREAM in request.headers.get("accept", ""):
-        return StreamingResponse(_events(services, question, language), media_type=EVENT_STREAM, headers=HEADERS)
-    answer = await _while_connected(request, services.ask(question))
-    return Response(status_code=GONE) if answer is None else answer_out(answer)
 
 
 async def _while_connected(request: Request, work: Awaitable[T]) -> T | None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Final, NoReturn
 
 from app.errors import AdapterInvalid
-from app.finetune.base_shape import ATTENTION, MLP
+from app.models.base_shape import ATTENTION, MLP
 from app.types import PromptKind
 
 OWN: Final = "manualqa"

@@ -10,8 +10,8 @@ from pathlib import Path
 from app.errors import AdapterChanged, AdapterInvalid
 from app.finetune.adapter_config import PeftConfig, read_config
 from app.finetune.adapter_files import CONFIG, MOST_CONFIG_BYTES, WEIGHTS, hash_of, opened
-from app.finetune.base_shape import ATTENTION, BaseShape
 from app.finetune.tensors import Tensor, is_finite, read_tensors
+from app.models.base_shape import ATTENTION, BaseShape
 
 ARCHITECTURES = frozenset({"qwen2"})
 """What adapters are trained for and hosted with."""
@@ -75,12 +75,12 @@ def check_adapter(folder: Path, shape: BaseShape, limits: Limits) -> Checked:
 
 def wanted_tensors(shape: BaseShape, config: PeftConfig) -> dict[str, tuple[int, int]]:
     """The shape of every tensor that an adapter of this rank with these targets has, by its name."""
-    wanted = {}
+    wanted, projections = {}, shape.projections()
     for layer in range(shape.layers):
         for target in config.targets:
             part = "self_attn" if target in ATTENTION else "mlp"
             name = f"base_model.model.model.layers.{layer}.{part}.{target}"
-            outputs, inputs = shape.projection(target)
+            inputs, outputs = projections[target]
             wanted[f"{name}.lora_A.weight"] = (config.rank, inputs)
             wanted[f"{name}.lora_B.weight"] = (outputs, config.rank)
     return wanted

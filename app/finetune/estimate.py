@@ -13,7 +13,7 @@ from math import ceil
 from app.errors import TrainingDoesNotFit
 from app.finetune.batching import grouped_order
 from app.finetune.training_config import TrainingConfig
-from app.models.training_base import BaseShape
+from app.models.base_shape import BaseShape
 
 _FORWARD, _TRAINING, _CHECKPOINTED = 2, 4, 6
 """Operations for each weight and token: forward; with the way back, which passes the base's weights once; with the

@@ -20,7 +20,6 @@ from app.errors import (
     TrainingPairsInvalid,
 )
 from app.evaluation.courtesy import Courtesy
-from app.finetune.base_shape import BaseShape as ServedShape
 from app.finetune.checking import Base, plain_name
 from app.finetune.dataset import Checked, check_dataset
 from app.finetune.estimate import Estimate, estimate, require_fit
@@ -32,10 +31,11 @@ from app.finetune.run_folder import write_run_folder
 from app.finetune.runner import Written
 from app.finetune.tokenizing import ChatTokenizer
 from app.finetune.training_config import TrainingConfig, defaults_for
+from app.models.base_shape import BaseShape
 from app.models.hub_id import parse_hub_id
 from app.models.known import KNOWN
 from app.models.store import ModelStore
-from app.models.training_base import BaseShape, TrainingBase, training_base
+from app.models.training_base import TrainingBase, training_base
 from app.services import Question, Services
 
 _READY_POLL_SECONDS = 0.2
@@ -173,7 +173,7 @@ class Preparation:
     def _estimate(self, order: TrainingOrder) -> Estimated:
         pairs = self._pairs(order)
         choices = order.data.prepare(order.training)
-        shape = _shape(self._served().shape)
+        shape = self._served().shape
         heldout = round(choices.heldout_share * len(pairs.pairs))
         config = _config(order, self._base_name(order), len(pairs.pairs) - heldout, heldout)
         lengths = [_guessed(pair.question.question + pair.answer, choices) for pair in pairs.pairs]
@@ -212,20 +212,6 @@ def _config(order: TrainingOrder, base: str, examples: int, heldout: int) -> Tra
 
 def _guessed(text: str, choices: PrepareChoices) -> int:
     return _RULES_TOKENS + choices.context_tokens + round(len(text) / _CHARACTERS_A_TOKEN)
-
-
-def _shape(served: ServedShape) -> BaseShape:
-    return BaseShape(
-        model_type=served.architecture,
-        layers=served.layers,
-        hidden=served.hidden,
-        intermediate=served.intermediate,
-        heads=served.heads,
-        key_value_heads=served.kv_heads,
-        head_size=served.head_size,
-        vocabulary=served.vocabulary,
-        tied=True,
-    )
 
 
 def _counts(order: TrainingOrder, looked: Looked, base: TrainingBase) -> dict[str, Any]:

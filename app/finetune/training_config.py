@@ -7,12 +7,10 @@ from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, model_validator
 
+from app.models.base_shape import ATTENTION, MLP
 from app.types import PromptKind
 
 Targets = Literal["attention", "attention+mlp"]
-
-ATTENTION = ("q_proj", "k_proj", "v_proj", "o_proj")
-MLP = ("gate_proj", "up_proj", "down_proj")
 
 _STEPS_WANTED = 120
 """Updates in which an adapter of rank 16 has learned a form of answers; more examples need no more of them."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,7 +12,8 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from app.errors import DiskFull, ExtraMissing, TrainingBaseUnusable
+from app.errors import DiskFull, ExtraMissing, TrainingBaseUnusable, WeightsCorrupt
+from app.models.base_shape import BaseShape, shape_of
 from app.models.gguf_folder import ARCHITECTURE, NotQwen2Error, convert
 from app.models.progress import Progress, SilentProgress
 from app.models.pull import disk_errors, sha256_of, sync, sync_folder
@@ -26,41 +26,6 @@ _MOST_GROWTH = 4.0
 
 _LOCK_SECONDS = 3600.0
 """Another process may be making the same folder: a minute for a small model, many for a large one on a slow disk."""
-
-
-@dataclass(frozen=True, slots=True)
-class BaseShape:
-    """What of a model decides the size of an adapter and of its training; `head_size` is that of one attention head."""
-
-    model_type: str
-    layers: int
-    hidden: int
-    intermediate: int
-    heads: int
-    key_value_heads: int
-    head_size: int
-    vocabulary: int
-    tied: bool
-
-    @property
-    def parameters(self) -> int:
-        """Weights of the model, its small vectors left out."""
-        attention = self.hidden * self.head_size * (2 * self.heads + 2 * self.key_value_heads)
-        layer = attention + 3 * self.hidden * self.intermediate
-        return self.layers * layer + self.vocabulary * self.hidden * (1 if self.tied else 2)
-
-    def projections(self) -> dict[str, tuple[int, int]]:
-        """(inputs, outputs) of each projection of a layer."""
-        queries, keys = self.heads * self.head_size, self.key_value_heads * self.head_size
-        return {
-            "q_proj": (self.hidden, queries),
-            "k_proj": (self.hidden, keys),
-            "v_proj": (self.hidden, keys),
-            "o_proj": (queries, self.hidden),
-            "gate_proj": (self.hidden, self.intermediate),
-            "up_proj": (self.hidden, self.intermediate),
-            "down_proj": (self.intermediate, self.hidden),
-        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,21 +72,9 @@ def training_base(store: ModelStore, name: str, progress: Progress | None = None
 def read_shape(folder: Path, name: str) -> BaseShape:
     """The shape that a folder's config.json tells; raises `TrainingBaseUnusable`."""
     try:
-        config = json.loads((folder / "config.json").read_bytes())
-        heads = config["num_attention_heads"]
-        return BaseShape(
-            model_type=config["model_type"],
-            layers=config["num_hidden_layers"],
-            hidden=config["hidden_size"],
-            intermediate=config["intermediate_size"],
-            heads=heads,
-            key_value_heads=config.get("num_key_value_heads") or heads,
-            head_size=config.get("head_dim") or config["hidden_size"] // heads,
-            vocabulary=config["vocab_size"],
-            tied=bool(config.get("tie_word_embeddings", False)),
-        )
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise TrainingBaseUnusable(str(error), name=name, reason="its config.json is not understood") from error
+        return shape_of(folder)
+    except WeightsCorrupt as error:
+        raise TrainingBaseUnusable(error.detail, name=name, reason="its config.json is not understood") from error
 
 
 def _require_whole(folder: Path, name: str) -> None:

@@ -12,7 +12,8 @@ from app.errors import TrainingDoesNotFit, TrainingFailed
 from app.finetune.estimate import Machine, estimate, require_fit
 from app.finetune.run_folder import RunFolder
 from app.finetune.training_config import TrainingConfig, defaults_for
-from app.models.training_base import BaseShape, TrainingBase
+from app.models.base_shape import BaseShape
+from app.models.training_base import TrainingBase
 from tests.unit.finetune.factories import a_run
 
 SMALL = BaseShape("qwen2", 24, 896, 4864, 14, 2, 64, 151_936, tied=True)

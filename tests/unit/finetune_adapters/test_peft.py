@@ -10,8 +10,8 @@ from peft import LoraConfig, PeftModel, get_peft_model
 from transformers import Qwen2Config, Qwen2ForCausalLM
 
 from app.finetune.adapters import Source
-from app.finetune.base_shape import ATTENTION, MLP, shape_of
 from app.finetune.checking import Base
+from app.models.base_shape import ATTENTION, MLP, shape_of
 from tests.unit.finetune_adapters.conftest import Registry
 
 

@@ -22,8 +22,8 @@ from app.errors import (
 )
 from app.finetune import adapters as module
 from app.finetune.adapters import Adapters, Room, Source
-from app.finetune.base_shape import BaseShape, shape_of
 from app.finetune.checking import Base
+from app.models.base_shape import BaseShape, shape_of
 from app.settings import Settings
 from app.types import PromptKind
 from tests.fixtures.adapters import TINY, a_base_folder, an_adapter, zipped

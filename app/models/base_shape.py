@@ -27,29 +27,41 @@ _TOKENS = "tokenizer.ggml.tokens"
 
 @dataclass(frozen=True, slots=True)
 class BaseShape:
-    """What an adapter's tensors must fit: `architecture` as GGUF and transformers name it, such as "qwen2"."""
+    """What of a model decides the size of an adapter and of its training.
+
+    `architecture` as GGUF and transformers name it, such as "qwen2"; `head_size` is that of one attention head; `tied`
+    says that the embeddings serve as the last layer, too; a GGUF file, whose head does not tell, counts as tied.
+    """
 
     architecture: str
     layers: int
     hidden: int
-    heads: int
-    kv_heads: int
     intermediate: int
-    vocabulary: int
+    heads: int
+    key_value_heads: int
     head_size: int
+    vocabulary: int
+    tied: bool = True
 
-    def projection(self, name: str) -> tuple[int, int]:
-        """(outputs, inputs) of a projection of a layer; raises KeyError for a name that is none."""
-        attention, shared = self.heads * self.head_size, self.kv_heads * self.head_size
+    @property
+    def parameters(self) -> int:
+        """Weights of the model, its small vectors left out."""
+        attention = self.hidden * self.head_size * (2 * self.heads + 2 * self.key_value_heads)
+        layer = attention + 3 * self.hidden * self.intermediate
+        return self.layers * layer + self.vocabulary * self.hidden * (1 if self.tied else 2)
+
+    def projections(self) -> dict[str, tuple[int, int]]:
+        """(inputs, outputs) of each projection of a layer."""
+        queries, keys = self.heads * self.head_size, self.key_value_heads * self.head_size
         return {
-            "q_proj": (attention, self.hidden),
-            "k_proj": (shared, self.hidden),
-            "v_proj": (shared, self.hidden),
-            "o_proj": (self.hidden, attention),
-            "gate_proj": (self.intermediate, self.hidden),
-            "up_proj": (self.intermediate, self.hidden),
-            "down_proj": (self.hidden, self.intermediate),
-        }[name]
+            "q_proj": (self.hidden, queries),
+            "k_proj": (self.hidden, keys),
+            "v_proj": (self.hidden, keys),
+            "o_proj": (queries, self.hidden),
+            "gate_proj": (self.hidden, self.intermediate),
+            "up_proj": (self.hidden, self.intermediate),
+            "down_proj": (self.intermediate, self.hidden),
+        }
 
 
 def shape_of(path: Path) -> BaseShape:
@@ -76,10 +88,11 @@ def _of_config(config: Mapping[str, Any]) -> BaseShape:
         layers=int(config["num_hidden_layers"]),
         hidden=hidden,
         heads=heads,
-        kv_heads=int(config.get("num_key_value_heads") or heads),
+        key_value_heads=int(config.get("num_key_value_heads") or heads),
         intermediate=int(config["intermediate_size"]),
         vocabulary=int(config["vocab_size"]),
         head_size=int(config.get("head_dim") or hidden // heads),
+        tied=bool(config.get("tie_word_embeddings", False)),
     )
 
 
@@ -102,7 +115,7 @@ def _of_gguf(file: BinaryIO) -> BaseShape:
         layers=of("block_count"),
         hidden=hidden,
         heads=heads,
-        kv_heads=int(found.get(f"{architecture}.attention.head_count_kv", heads)),
+        key_value_heads=int(found.get(f"{architecture}.attention.head_count_kv", heads)),
         intermediate=of("feed_forward_length"),
         vocabulary=int(found.get(_TOKENS, 0)),
         head_size=int(found.get(f"{architecture}.attention.key_length", hidden // heads)),
