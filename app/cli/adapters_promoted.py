@@ -56,7 +56,8 @@ def prove(
 
 def _followed(at: Terminal, client: Client, started: Json) -> list[Json] | None:
     """Both as they ended; None where the user does not wait for it."""
-    from app.cli.evaluate_following import Interrupted, follow  # noqa: PLC0415
+    from app.cli.evaluate_following import follow  # noqa: PLC0415
+    from app.cli.followed import Interrupted  # noqa: PLC0415
 
     try:
         return [follow(at, client, started[side]) for side in ("base", "adapter")]

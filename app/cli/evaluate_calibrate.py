@@ -10,9 +10,10 @@ from rich.table import Table
 from rich.text import Text
 
 from app.cli.client import Client
-from app.cli.evaluate_following import Interrupted, follow
+from app.cli.evaluate_following import follow
 from app.cli.evaluate_places import Place
 from app.cli.evaluate_runs import say_stopped, start
+from app.cli.followed import Interrupted
 from app.cli.questions import find_base
 from app.cli.terminal import FAILED
 from eval.question_sets import QuestionSet, read

@@ -5,10 +5,8 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
-
 from app.cli.client import Client
-from app.cli.watch import LOST
+from app.cli.followed import followed
 from app.cli.words import Words
 
 if TYPE_CHECKING:
@@ -17,17 +15,8 @@ if TYPE_CHECKING:
     from app.cli.terminal import Terminal
 
 Json = dict[str, Any]
-ENDED = ("done", "failed", "cancelled")
 GOOD_VERDICTS = ("right", "refused_rightly")
 SEARCH_METRIC = "hit@5"
-
-
-class Interrupted(Exception):
-    """Ctrl-C while an evaluation was shown; `last` is how it was then."""
-
-    def __init__(self, last: Json) -> None:
-        super().__init__(last["id"])
-        self.last = last
 
 
 class Pace:
@@ -50,26 +39,13 @@ class Pace:
 
 def follow(at: Terminal, client: Client, evaluation: Json) -> Json:
     """The evaluation as it ended; raises `Interrupted` on Ctrl-C, and what the connection raised."""
-    last, pace, watch = evaluation, Pace(), client.watch(f"/v1/evaluations/{evaluation['id']}/events")
-    columns = (TextColumn("{task.description}", markup=False), BarColumn(16))
-    note = TextColumn("{task.fields[note]}", markup=False)
-    with Progress(*columns, note, TimeElapsedColumn(), console=at.err) as bars:
-        task = bars.add_task(evaluation["name"], total=evaluation["questions"] or 1, note="")
-        try:
-            for event, data in watch:
-                if event == LOST:
-                    at.err.print(at.words("connection_lost"), markup=False)
-                if "state" in data:
-                    last = data
-                    left = pace.seconds_left(last["done"], last["questions"])
-                    bars.update(task, completed=last["done"], note=progress_note(at.words, last, left))
-                if last["state"] in ENDED:
-                    return last
-        except KeyboardInterrupt as stop:
-            raise Interrupted(last) from stop
-        finally:
-            watch.close()
-    return last
+    pace, watch = Pace(), client.watch(f"/v1/evaluations/{evaluation['id']}/events")
+
+    def shown(last: Json) -> tuple[int, str]:
+        left = pace.seconds_left(last["done"], last["questions"])
+        return last["done"], progress_note(at.words, last, left)
+
+    return followed(at, watch, evaluation, "questions", shown)
 
 
 def progress_note(words: Words, evaluation: Json, seconds_left: float | None) -> str:

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 from rich.text import Text
 
 from app.cli.adapters_kept import adapter_id
-from app.cli.evaluate_following import Interrupted, follow
+from app.cli.evaluate_following import follow
 from app.cli.evaluate_places import DATA_FOLDER, Folder, Place, made_of, present
 from app.cli.evaluate_results import Reporting, deliver, fetched_run
+from app.cli.followed import Interrupted
 from app.cli.terminal import FAILED
 from app.errors import InvalidInput
 from eval.question_sets import QuestionSet, canonical, read

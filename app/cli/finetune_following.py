@@ -4,23 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
 from app.cli.client import Client
-from app.cli.watch import LOST
+from app.cli.followed import followed
 from app.cli.words import Words
 
 if TYPE_CHECKING:
     from app.cli.terminal import Terminal
 
 Json = dict[str, Any]
-ENDED = ("done", "failed", "cancelled")
 TENFOLD = 10
-
-
-class Interrupted(Exception):
-    """Ctrl-C while a training was shown."""
 
 
 def follow(at: Terminal, client: Client, training: Json) -> Json:
@@ -28,28 +22,14 @@ def follow(at: Terminal, client: Client, training: Json) -> Json:
 
     Alarms become lines above the bar.
     """
-    last, told = training, set[tuple[str, int]]()
+    told = set[tuple[str, int]]()
     watch = client.watch(f"/v1/finetune/jobs/{training['id']}/events")
-    columns = (TextColumn("{task.description}", markup=False), BarColumn(16))
-    note = TextColumn("{task.fields[note]}", markup=False)
-    with Progress(*columns, note, TimeElapsedColumn(), console=at.err) as bars:
-        task = bars.add_task(training["name"], total=training["steps"] or 1, note="")
-        try:
-            for event, data in watch:
-                if event == LOST:
-                    at.err.print(at.words("connection_lost"), markup=False)
-                if "state" in data:
-                    last = data
-                    _tell_alarms(at, last, told)
-                    note_now = progress_note(at.words, last)
-                    bars.update(task, completed=last["step"], total=last["steps"] or 1, note=note_now)
-                if last["state"] in ENDED:
-                    return last
-        except KeyboardInterrupt as stop:
-            raise Interrupted from stop
-        finally:
-            watch.close()
-    return last
+
+    def shown(last: Json) -> tuple[int, str]:
+        _tell_alarms(at, last, told)
+        return last["step"], progress_note(at.words, last)
+
+    return followed(at, watch, training, "steps", shown)
 
 
 def progress_note(words: Words, training: Json) -> str:

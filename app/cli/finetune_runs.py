@@ -8,7 +8,8 @@ from rich.text import Text
 
 from app.cli.client import Client
 from app.cli.finetune_data import Order
-from app.cli.finetune_following import Interrupted, follow, heldout_note, progress_note
+from app.cli.finetune_following import follow, heldout_note, progress_note
+from app.cli.followed import Interrupted
 from app.cli.questions import find_base
 from app.cli.terminal import FAILED
 
