@@ -45,6 +45,27 @@ DESCRIPTION = """Answers questions about product manuals from the manuals alone,
 it read as proof, and says so when the manuals have no answer. Send an API key as `Authorization: Bearer <key>`; send
 `Accept-Language: zh` for messages in Chinese. Errors are `application/problem+json`."""
 
+ROUTES = (
+    health,
+    knowledge_bases,
+    documents,
+    page_images,
+    jobs,
+    questions,
+    conversations,
+    evaluations,
+    calibration,
+    adapters,
+    finetune,
+    keys,
+    maintenance,
+    sign_in_links,
+    csp_reports,
+    sessions,
+    pages,
+)
+"""The modules whose routes the server has."""
+
 
 def create_app(services: Services, trainings: TrainingJobs | None = None) -> FastAPI:
     """The application over `services`, which it starts with the server and stops with it.
@@ -99,21 +120,6 @@ def create_app(services: Services, trainings: TrainingJobs | None = None) -> Fas
     def describe() -> JSONResponse:
         return JSONResponse(app.openapi())
 
-    app.include_router(health.router)
-    app.include_router(knowledge_bases.router)
-    app.include_router(documents.router)
-    app.include_router(page_images.router)
-    app.include_router(jobs.router)
-    app.include_router(questions.router)
-    app.include_router(conversations.router)
-    app.include_router(evaluations.router)
-    app.include_router(calibration.router)
-    app.include_router(adapters.router)
-    app.include_router(finetune.router)
-    app.include_router(keys.router)
-    app.include_router(maintenance.router)
-    app.include_router(sign_in_links.router)
-    app.include_router(csp_reports.router)
-    app.include_router(sessions.router)
-    app.include_router(pages.router)
+    for module in ROUTES:
+        app.include_router(module.router)
     return app
