@@ -14,7 +14,7 @@ from tests.web.looks import looks
 from tests.web.person import Person
 from tests.web.served import Served
 
-pytestmark = pytest.mark.weights
+pytestmark = [pytest.mark.weights, pytest.mark.usefixtures("quiet")]  # else files wait behind those of others
 look = looks(EN_DESKTOP, ZH_PHONE)  # both languages and both screens
 
 _DROP = """async ([files, target]) => {
