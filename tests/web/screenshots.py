@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from PIL import Image
-from playwright.sync_api import expect
+from playwright.sync_api import Browser, expect
 
 from app.catalogue.keys import Role
 from tests.web.browser import Look, chromium, launched
@@ -65,6 +65,18 @@ def settings(person: Person, base: str) -> None:
     person.by("threshold").scroll_into_view_if_needed()
 
 
+def compare(person: Person, base: str) -> None:
+    """A question that the base model and an adapter answer side by side."""
+    person.open(f"/kb/{base}/ask")
+    person.by("compare").select_option(index=1)
+    person.by("question").fill(person.talk.question)
+    person.by("ask").click()
+    sides = person.by("compare-side")
+    expect(sides).to_have_count(2)
+    for number in range(2):
+        expect(sides.nth(number).get_by_test_id("citation").first).to_be_visible()
+
+
 PICTURES: dict[str, Callable[[Person, str], None]] = {
     "bases": bases,
     "documents": documents,
@@ -72,6 +84,7 @@ PICTURES: dict[str, Callable[[Person, str], None]] = {
     "page": page,
     "settings": settings,
 }
+PICTURES_WITH_AN_ADAPTER: dict[str, Callable[[Person, str], None]] = {"compare": compare}
 
 
 def filled(served: Served) -> str:
@@ -93,6 +106,23 @@ def taken(person: Person) -> bytes:
     return out.getvalue()
 
 
+def take(
+    browser: Browser, served: Served, base: str, folder: Path, pictures: dict[str, Callable[[Person, str], None]]
+) -> list[str]:
+    """Writes the pictures in every look; returns the faults of their pages."""
+    faults = []
+    for look in LOOKS:
+        person = Person.at(browser, served, look, served.cookie(Role.ADMIN))
+        for name, show in pictures.items():
+            show(person, base)
+            path = folder / f"{name}-{look}.png"
+            path.write_bytes(taken(person))
+            sys.stdout.write(f"{path.name}: {path.stat().st_size / 1000:.0f} kB\n")
+        faults += person.watch.faults()
+        person.context.close()
+    return faults
+
+
 def main(folder: Path) -> int:
     """Writes every picture in every look; tells which page had a fault."""
     program = chromium()
@@ -103,15 +133,9 @@ def main(folder: Path) -> int:
     faults = []
     with tempfile.TemporaryDirectory() as data, serving(Path(data) / "data") as served, launched(program) as browser:
         base = filled(served)
-        for look in LOOKS:
-            person = Person.at(browser, served, look, served.cookie(Role.ADMIN))
-            for name, show in PICTURES.items():
-                show(person, base)
-                path = folder / f"{name}-{look}.png"
-                path.write_bytes(taken(person))
-                sys.stdout.write(f"{path.name}: {path.stat().st_size / 1000:.0f} kB\n")
-            faults += person.watch.faults()
-            person.context.close()
+        faults += take(browser, served, base, folder, PICTURES)
+        served.adapter("Service desk")
+        faults += take(browser, served, base, folder, PICTURES_WITH_AN_ADAPTER)
     for fault in faults:
         sys.stderr.write(f"{fault}\n")
     return 1 if faults else 0
