@@ -9,18 +9,25 @@ import pytest
 
 from app.catalogue.adapters import AdapterRows, NewAdapter
 from app.errors import AdapterNotHosted, HostingFailed
+from app.finetune.curves import read_curves
 from app.finetune.hosting import Hosting
+from app.finetune.run_folder import write_run_folder
 from app.generate.hosting import ServedAdapter, VllmHost
 from app.generate.llm import FixedEndpoint
+from app.models.store import ModelStore
+from app.models.training_base import training_base
+from app.settings import load_settings
 from app.types import PromptKind
 from tests.fixtures.asking import TOPICS, Asker, question
 from tests.fixtures.catalogues import a_catalogue
 from tests.fixtures.lora import a_lora
-from tests.fixtures.vllm_server import KEY, MAX_RANK, SERVED, VllmServer
+from tests.fixtures.vllm_server import KEY, MAX_RANK, MODEL, SERVED, VllmServer
+from tests.unit.finetune.factories import a_config, an_example, start
 from tests.unit.generate.test_engine import wait_for
 
 ONE, TWO = (f"ad-{number:016x}" for number in (1, 2))
 HOSTED_WITHIN_SECONDS = 5.0
+TRAINED_WITHIN_SECONDS = 600.0
 
 
 def a_host(vllm: VllmServer, adapters_dir: Path | None = None) -> VllmHost:
@@ -61,6 +68,30 @@ def test_adapters_come_and_go_while_questions_run_and_none_of_them_fails(vllm: V
     assert seconds < HOSTED_WITHIN_SECONDS
     host.set([])
     assert host.hosted() == frozenset()
+
+
+def test_a_fresh_training_is_loaded_and_unloaded_while_questions_run(vllm: VllmServer, tmp_path: Path) -> None:
+    base = training_base(ModelStore.from_settings(load_settings()), MODEL)
+    config = a_config(base=MODEL, rank=8, alpha=16, learning_rate=5e-3, epochs=1)
+    run = write_run_folder(tmp_path / ONE, config, base, [an_example(number) for number in range(4)], [])
+    assert start(run).wait(TRAINED_WITHIN_SECONDS) == 0
+    loss = [step.loss for step in read_curves(run.path).steps]
+    served = ServedAdapter(ONE, run.adapter, ONE.ljust(64, "0"), PromptKind.SHORT, None)
+    host, asker = a_host(vllm), an_asker(vllm)
+    asked = run.train()[0].messages[-1].content
+    alone = asker.ask(asked)
+    with asker.meanwhile([(question(topic), None) for topic in TOPICS[:7]]) as running:
+        began = time.monotonic()
+        host.set([served])
+        seconds = time.monotonic() - began
+        trained = asker.ask(asked, ONE)
+        host.set([])
+    print(f"\nfresh training hosted after {seconds:.2f} s; losses {loss}")  # noqa: T201
+    assert running.failures == []
+    assert running.outcomes
+    assert seconds < HOSTED_WITHIN_SECONDS
+    assert trained.far_from(alone) > 0.1
+    assert asker.ask(asked).far_from(alone) < 0.05
 
 
 def test_what_it_refuses_is_said_and_the_others_stay(vllm: VllmServer, tmp_path: Path) -> None:
