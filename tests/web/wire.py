@@ -58,21 +58,21 @@ class Wire:
                 if self._is_cut:
                     return
                 self._open |= {near, far}
-            back = threading.Thread(target=_pump, args=(far, near), daemon=True)
+            back = threading.Thread(target=self._pump, args=(far, near), daemon=True)
             back.start()
-            _pump(near, far)
+            self._pump(near, far)
             back.join()
             with self._lock:
                 self._open -= {near, far}
 
-
-def _pump(source: socket.socket, target: socket.socket) -> None:
-    with suppress(OSError):
-        while piece := source.recv(PIECE_BYTES):
-            target.sendall(piece)
-    for end in (source, target):
+    def _pump(self, source: socket.socket, target: socket.socket) -> None:
+        """Passes on what comes, and nothing from the cut on, though this connection may be the last to be ended."""
         with suppress(OSError):
-            end.shutdown(socket.SHUT_RDWR)
+            while (piece := source.recv(PIECE_BYTES)) and not self._is_cut:
+                target.sendall(piece)
+        for end in (source, target):
+            with suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
 
 
 @contextmanager
