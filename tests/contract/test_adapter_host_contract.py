@@ -17,7 +17,7 @@ from app.types import PromptKind
 from tests.fixtures import engine_stand_in
 from tests.fixtures.lora import TINY, a_lora
 from tests.fixtures.scripted_vllm import ScriptedVllm, scripted_vllm
-from tests.unit.generate.test_engine import wait_for
+from tests.fixtures.waiting import wait_for
 
 ONE, TWO, THREE = (f"ad-{number:016x}" for number in (1, 2, 3))
 

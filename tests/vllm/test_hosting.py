@@ -22,8 +22,8 @@ from tests.fixtures.asking import TOPICS, Asker, question
 from tests.fixtures.catalogues import a_catalogue
 from tests.fixtures.lora import a_lora
 from tests.fixtures.vllm_server import KEY, MAX_RANK, MODEL, SERVED, VllmServer
+from tests.fixtures.waiting import wait_for
 from tests.unit.finetune.factories import a_config, an_example, start
-from tests.unit.generate.test_engine import wait_for
 
 ONE, TWO = (f"ad-{number:016x}" for number in (1, 2))
 HOSTED_WITHIN_SECONDS = 5.0

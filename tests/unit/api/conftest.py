@@ -22,6 +22,7 @@ from app.wiring import build_services
 from tests.fixtures.adapters import NotedHost, a_base_folder
 from tests.fixtures.embedders import GatedEmbedder
 from tests.fixtures.scripted_model import Fault, ScriptedModel, scripted_model
+from tests.fixtures.waiting import wait_for
 
 MANUAL = """# Kettle K-9
 
@@ -82,10 +83,7 @@ class Api:
 
     def until(self, condition: Callable[[], bool]) -> None:
         """Waits for what a worker is about to do."""
-        deadline = time.monotonic() + 60
-        while not condition():
-            assert time.monotonic() < deadline, "it did not come about"
-            time.sleep(0.05)
+        assert wait_for(condition, 60), "it did not come about"
 
 
 @pytest.fixture(scope="package")

@@ -16,7 +16,7 @@ from app.finetune.hosting import Hosting
 from app.generate.hosting import ServedAdapter
 from app.types import PromptKind
 from tests.fixtures.catalogues import Catalogue, a_catalogue
-from tests.unit.generate.test_engine import wait_for
+from tests.fixtures.waiting import wait_for
 
 
 @dataclass

@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +19,7 @@ from transformers import AutoModelForCausalLM
 from app.finetune.curves import read_curves, read_events
 from app.finetune.run_folder import RunFolder
 from app.models.training_base import TrainingBase
+from tests.fixtures.waiting import wait_for
 from tests.unit.finetune.factories import ROOT, a_run, start
 
 SECONDS = 240
@@ -35,10 +35,7 @@ class Runs:
 
 
 def until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + SECONDS
-    while not condition():
-        assert time.monotonic() < deadline, "it did not come about"
-        time.sleep(0.02)
+    assert wait_for(condition, SECONDS), "it did not come about"
 
 
 def has(folder: RunFolder, event: str) -> Callable[[], bool]:

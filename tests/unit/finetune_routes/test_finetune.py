@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +25,7 @@ from tests.fixtures.embedders import WordEmbedder
 from tests.fixtures.lora import Shape, a_lora
 from tests.fixtures.tiny_chat_model import a_tiny_base
 from tests.fixtures.trainings import scripted
+from tests.fixtures.waiting import wait_for
 
 Json = dict[str, Any]
 
@@ -58,10 +58,7 @@ class Tuning:
         return dict(found.json())
 
     def until(self, condition: Callable[[], bool]) -> None:
-        deadline = time.monotonic() + 60
-        while not condition():
-            assert time.monotonic() < deadline, "it did not come about"
-            time.sleep(0.02)
+        assert wait_for(condition, 60), "it did not come about"
 
     def ended(self, one: Json) -> Json:
         self.until(lambda: self.get(one)["state"] in ENDED)

@@ -5,8 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from app.generate import model_server
 from app.generate.engine import LocalEngine
 from app.generate.model_server import EngineConfig
 from app.ports import ModelStatus
+from tests.fixtures.waiting import wait_for
 
 CHILD = """
 import argparse, http.server, sys
@@ -49,16 +49,6 @@ def running(config: EngineConfig) -> Iterator[LocalEngine]:
         yield local
     finally:
         local.stop()
-
-
-def wait_for(condition: Callable[[], bool], seconds: float = 20.0) -> bool:
-    """Whether `condition` came true in time."""
-    pause = threading.Event()
-    for _ in range(int(seconds / 0.02)):
-        if condition():
-            return True
-        pause.wait(0.02)
-    return False
 
 
 def test_starts_in_the_background_and_stops(tmp_path: Path) -> None:

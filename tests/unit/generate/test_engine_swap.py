@@ -18,7 +18,7 @@ from app.generate.llm import OpenAICompatibleModel
 from app.generate.model_server import EngineConfig, LoadedAdapter
 from app.ports import Message
 from tests.fixtures import engine_stand_in
-from tests.unit.generate.test_engine import wait_for
+from tests.fixtures.waiting import wait_for
 
 ONE, TWO = "ad-0000000000000001", "ad-0000000000000002"
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-import time
 from typing import Any
 
 import psutil
 import pytest
 
 from app.ingest.parsers.child import ChildBabbled, ChildDied, ChildLimits, ChildTimeout, run_child
+from tests.fixtures.waiting import wait_for
 
 LIMITS = ChildLimits(seconds=20, line_seconds=20, line_bytes=10_000)
 
@@ -74,10 +74,7 @@ def test_grandchildren_go_with_the_group() -> None:
     group = next(lines)["pid"]
     assert next(lines) == {"end": True}
     lines.close()
-    deadline = time.monotonic() + 30
-    while alive := _living(group):
-        assert time.monotonic() < deadline, f"alive 30 s after the kill of their group: {alive}"
-        time.sleep(0.05)
+    assert wait_for(lambda: not _living(group), 30), f"alive after the kill of their group: {_living(group)}"
 
 
 def _living(group: int) -> list[psutil.Process]:
