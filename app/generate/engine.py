@@ -191,6 +191,10 @@ class LocalEngine:
             log.warning("model_server_down", reason=self._detail, restart_in_seconds=pause)
             self._pause(pause)
             pause = min(pause * 2, _LONGEST_PAUSE_SECONDS)
+        with self._lock:
+            server, self._server = self._server, None  # one that took over at the very end
+        if server is not None:
+            server.end()
 
     def _run_once(self) -> bool:
         """One life of the child that answers, from its start, or from where it took over, to its end.

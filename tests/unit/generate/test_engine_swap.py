@@ -100,6 +100,24 @@ def test_a_child_that_never_gets_idle_ends_after_the_longest_answer(tmp_path: Pa
             assert wait_for(lambda: not Path(f"/proc/{old}").exists())
 
 
+def test_a_stop_right_after_a_change_ends_the_new_child_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    resting = threading.Event()
+
+    def rest(_: float) -> None:
+        resting.set()
+        engine._stopping.wait(20)  # the watcher looks again only when all is to stop
+
+    with answering(a_config(tmp_path)) as engine:
+        monkeypatch.setattr(engine, "_pause", rest)
+        engine._changed.set()
+        assert resting.wait(20)
+        engine.serve([an_adapter(tmp_path, ONE)])
+        new = engine.pid
+        assert new is not None
+    assert engine.pid is None
+    assert not Path(f"/proc/{new}").exists()
+
+
 @pytest.mark.parametrize(("name", "reason"), [("bad.gguf", "ended with code 7"), ("deaf.gguf", "not ready after")])
 def test_where_the_new_child_fails_the_old_one_stays(tmp_path: Path, name: str, reason: str) -> None:
     with answering(a_config(tmp_path)) as engine:
