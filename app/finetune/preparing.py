@@ -32,6 +32,10 @@ from eval.question_sets import canonical
 MOST_ANSWER = 300
 """Characters of an answer to be learned; a longer one is a passage, which answers of the service are not."""
 
+_WITHHELD_SHARE, _REFUSED_SHARE = 0.2, 0.25
+"""Most of the answerable pairs that become refusals, and of all; an adapter that saw 41% of refusals refused much that
+it could have answered (docs/adapters.md)."""
+
 _WIDE = 50
 _EVERYTHING = -1.0
 _PLACES = 4
@@ -46,13 +50,14 @@ Told = Callable[[int, int], None]
 
 class PrepareChoices(BaseModel):
     """How pairs become examples. `withheld_share` of the answerable ones (0..1) become refusals with the proof taken
-    out; `heldout_share` of all are kept to measure with, apart by document or by question (None: as labels allow)."""
+    out (None: up to a fifth of them, while refusals are less than a quarter of all); `heldout_share` of all are kept
+    to measure with, apart by document or by question (None: as labels allow)."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     prompt: PromptKind = PromptKind.SHORT
     context_tokens: int = Field(default=300, ge=100, le=16_384)
-    withheld_share: float = Field(default=0.2, ge=0, le=0.9)
+    withheld_share: float | None = Field(default=None, ge=0, le=0.9)
     heldout_share: float = Field(default=0.15, ge=0, le=0.9)
     split_by: SplitBy | None = None
     seed: int = Field(default=20261123, ge=0, lt=2**32)
@@ -143,7 +148,15 @@ def _drawn(pairs: Sequence[Pair], choices: PrepareChoices) -> set[str]:
     """The ids of the answerable pairs whose proof is withheld."""
     ids = [pair.question.id for pair in pairs if pair.question.answerable]
     rng = random.Random(choices.seed)  # noqa: S311 - a sample, no secret
-    return set(rng.sample(ids, round(choices.withheld_share * len(ids))))
+    return set(rng.sample(ids, _withheld_count(len(ids), len(pairs), choices.withheld_share)))
+
+
+def _withheld_count(answerable: int, pairs: int, share: float | None) -> int:
+    """How many proofs are withheld of `answerable` ones among `pairs`."""
+    if share is not None:
+        return round(share * answerable)
+    room = int(_REFUSED_SHARE * pairs) - (pairs - answerable)
+    return max(0, min(room, round(_WITHHELD_SHARE * answerable)))
 
 
 class _Maker:

@@ -22,7 +22,7 @@ from filelock import FileLock, Timeout
 
 from app.errors import ExtraMissing, ManualqaError, TrainingFailed
 from app.finetune.run_folder import RunFolder
-from app.settings import go_offline, share_cores
+from app.settings import go_offline, remember_few_shapes, share_cores
 
 DONE, FAILED, STOPPED = 0, 3, 75
 
@@ -49,6 +49,7 @@ def main(argv: list[str] | None = None) -> int:
     _speak_into(folder.log_file)
     go_offline()
     share_cores()
+    remember_few_shapes()
     os.nice(args.niceness)
     first = os.environ.get("RANK", "0") == "0"
     try:

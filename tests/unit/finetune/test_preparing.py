@@ -105,6 +105,18 @@ def test_a_share_is_withheld(manuals: Manuals) -> None:
     assert kinds.count(ExampleKind.WITHHELD) == 1
 
 
+@pytest.mark.parametrize(
+    ("pairs", "withheld"),
+    [
+        pytest.param([ERROR, WEIGHT, GLASS, FILTER, LAMP], 1, id="a fifth where nothing else is refused"),
+        pytest.param([ERROR, WEIGHT, GLASS, FILTER, LAMP, PRICE], 0, id="none where the unanswerable are enough"),
+    ],
+)
+def test_by_default_refusals_stay_a_quarter_of_all(manuals: Manuals, pairs: list[Pair], withheld: int) -> None:
+    kinds = [example.kind for example in prepared(manuals, pairs, withheld_share=None).train]
+    assert kinds.count(ExampleKind.WITHHELD) == withheld
+
+
 def test_documents_are_held_out_with_their_questions(manuals: Manuals) -> None:
     made = prepared(manuals, [ERROR, WEIGHT, GLASS, FILTER, LAMP, PRICE], heldout_share=0.3, split_by="document")
     assert made.train
