@@ -13,6 +13,7 @@ import structlog
 
 from app.errors import IndexUnavailable
 from app.retrieve.stores.milvus.names import one_of
+from app.settings import leave_dotenv_alone
 
 if TYPE_CHECKING:
     from pymilvus import CollectionSchema, MilvusClient
@@ -225,6 +226,7 @@ class MilvusServer:
     def _connected(self, deadline: float) -> MilvusClient:
         with self._connecting:
             if self._client is None:
+                leave_dotenv_alone()
                 from pymilvus import MilvusClient  # noqa: PLC0415 - a second, which only users of Milvus need to wait
 
                 logging.getLogger("pymilvus").setLevel(logging.CRITICAL)  # what it tells is told by our errors
