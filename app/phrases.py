@@ -85,6 +85,12 @@ CHINESE: Final[dict[str, str]] = {
     "the vector index could not be read or written": "向量索引无法读写",
     "the keyword index could not be read or written": "关键词索引无法读写",
     "its files could not be removed": "索引文件无法删除",
+    "The Milvus store": "Milvus 存储",
+    "Milvus does not answer": "Milvus 没有应答",
+    "Milvus refuses the request": "Milvus 拒绝了请求",
+    "Milvus has no database {name}; MQA_MILVUS_DATABASE names it": "Milvus 中没有数据库 {name}；请检查 MQA_MILVUS_DATABASE",
+    "Milvus {name} has no BM25; 2.5 is the oldest that has it": "Milvus {name} 没有 BM25；最低需要 2.5 版",
+    "its vectors have another length": "向量长度不一致",
     # Images of pages.
     "the file is protected by a password": "文件受密码保护",
     "it cannot be opened": "无法打开",

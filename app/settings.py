@@ -137,6 +137,31 @@ class Settings(BaseSettings):
     )
     index_batch: int = Field(64, ge=1, le=64, description="Vectors written at once; larger writes hold up searches.")
 
+    # Where vectors and keywords are kept.
+    vector_store: Literal["chroma", "milvus"] = Field(
+        "chroma",
+        description="Where vectors and keywords are kept: `chroma` is in the data folder, `milvus` a server.",
+    )
+    milvus_uri: str | None = Field(
+        None, pattern=r"^https?://\S+$", description="Address of the Milvus server, such as http://127.0.0.1:19530."
+    )
+    milvus_token: SecretStr | None = Field(None, description="Token of that server, or user:password.")
+    milvus_database: str = Field(
+        "default", pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", description="Database there, for this manualqa alone."
+    )
+    milvus_timeout_seconds: float = Field(
+        10.0, gt=0, description="Longest wait for a request to Milvus, its second tries included."
+    )
+    milvus_hnsw_m: int = Field(
+        32, ge=2, le=2048, description="Neighbours of a vector in new indexes; each costs 8 bytes a vector."
+    )
+    milvus_hnsw_ef_construction: int = Field(
+        200, ge=8, le=4096, description="Candidates looked at while an index is built; more is slower and finds more."
+    )
+    milvus_hnsw_ef: int = Field(
+        200, ge=8, le=16_384, description="Candidates looked at by a search; more is slower and finds more."
+    )
+
     # Search.
     candidates: int = Field(50, ge=5, le=500, description="Candidates taken from each side, keyword and vector.")
     top_k: int = Field(8, ge=1, le=50, description="Hits returned when a request does not say.")
@@ -307,6 +332,11 @@ def go_offline() -> None:
     """Keeps the model libraries of this process from asking any hub; before they are imported."""
     for name in ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE", "HF_HUB_DISABLE_TELEMETRY"):
         os.environ[name] = "1"
+
+
+def leave_dotenv_alone() -> None:
+    """Keeps libraries from reading a `.env` file into this process's environment; before they are imported."""
+    os.environ.setdefault("PYTHON_DOTENV_DISABLED", "1")
 
 
 def share_cores() -> None:

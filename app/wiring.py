@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import partial
 
 from app.catalogue.contents import Contents
@@ -13,7 +14,7 @@ from app.catalogue.generations import Generations
 from app.catalogue.jobs import Jobs
 from app.catalogue.knowledge_bases import KnowledgeBases
 from app.conversing import Conversing
-from app.errors import AdapterInvalid, ExtraMissing, UnknownModel, WeightsCorrupt, WeightsMissing
+from app.errors import AdapterInvalid, ExtraMissing, MilvusAddressMissing, UnknownModel, WeightsCorrupt, WeightsMissing
 from app.evaluation.courtesy import Courtesy
 from app.evaluation.runs import Runs
 from app.finetune.adapters import Adapters, Room
@@ -34,17 +35,51 @@ from app.ingest.pipeline import Reading
 from app.ingest.rendering.cache import ImageCache
 from app.models.base_shape import shape_of
 from app.models.store import ModelStore
-from app.ports import Embedder, LanguageModel, OcrLimits, ParseLimits, VectorStore
+from app.ports import Embedder, KeywordIndex, LanguageModel, OcrLimits, ParseLimits, VectorStore
 from app.retrieve.embed import SentenceTransformerEmbedder
 from app.retrieve.embed_remote import RemoteEmbedder
 from app.retrieve.keyword import TantivyKeywordIndex
 from app.retrieve.prefixes import prefixes_for
 from app.retrieve.stores.chroma import ChromaVectorStore
+from app.retrieve.stores.milvus.keywords import MilvusKeywordIndex
+from app.retrieve.stores.milvus.server import MilvusConfig, MilvusServer
+from app.retrieve.stores.milvus.vectors import Hnsw, MilvusVectorStore
 from app.services import Parts, Services
 from app.settings import Settings
 
-VECTOR_STORES: Mapping[str, Callable[[Settings], VectorStore]] = {
-    "chroma": lambda settings: ChromaVectorStore(settings.index_dir / "chroma", settings.index_batch),
+
+@dataclass(frozen=True, slots=True)
+class Indexes:
+    """Both sides of a search, which one setting chooses."""
+
+    vectors: VectorStore
+    keywords: KeywordIndex
+
+
+def _embedded_indexes(settings: Settings) -> Indexes:
+    return Indexes(
+        ChromaVectorStore(settings.index_dir / "chroma", settings.index_batch),
+        TantivyKeywordIndex(settings.index_dir / "keywords"),
+    )
+
+
+def _milvus_indexes(settings: Settings) -> Indexes:
+    """One connection for both, made at the first call; raises `MilvusAddressMissing`, `ExtraMissing`."""
+    if settings.milvus_uri is None:
+        raise MilvusAddressMissing
+    if importlib.util.find_spec("pymilvus") is None:
+        raise ExtraMissing(feature="The Milvus store", extra="milvus")
+    token = settings.milvus_token.get_secret_value() if settings.milvus_token else ""
+    server = MilvusServer(
+        MilvusConfig(settings.milvus_uri, token, settings.milvus_database, settings.milvus_timeout_seconds)
+    )
+    hnsw = Hnsw(settings.milvus_hnsw_m, settings.milvus_hnsw_ef_construction, settings.milvus_hnsw_ef)
+    return Indexes(MilvusVectorStore(server, hnsw), MilvusKeywordIndex(server))
+
+
+VECTOR_STORES: Mapping[str, Callable[[Settings], Indexes]] = {
+    "chroma": _embedded_indexes,
+    "milvus": _milvus_indexes,
 }
 
 
@@ -52,6 +87,7 @@ def build_services(settings: Settings, run_token: str, parts: Parts | None = Non
     """The services of a server that owns `settings.data_dir`; raises `SetupError`s."""
     database = open_database(settings.data_dir)
     sessions = Sessions(database)
+    indexes = VECTOR_STORES[settings.vector_store](settings)
     stores = Stores(
         bases=KnowledgeBases(sessions),
         documents=Documents(sessions),
@@ -59,8 +95,8 @@ def build_services(settings: Settings, run_token: str, parts: Parts | None = Non
         jobs=Jobs(sessions),
         contents=Contents(sessions),
         files=FileStore(settings.files_dir, settings.max_upload_mb, settings.min_free_disk_mb),
-        vectors=VECTOR_STORES["chroma"](settings),
-        keywords=TantivyKeywordIndex(settings.index_dir / "keywords"),
+        vectors=indexes.vectors,
+        keywords=indexes.keywords,
         images=ImageCache(settings.page_images_dir, settings.page_image_cache_mb, settings.min_free_disk_mb),
     )
     chosen = parts or chosen_parts(settings)

@@ -22,7 +22,7 @@
     |                           NotReady, PagesBusy, EvaluationQueueFull (429), EvaluationStopped, HostingFailed,
     |                           TrainingQueueFull (429)
     |- TrainingDiverged, TrainingFailed, TrainingGaveUp (500)
-    `- SetupError               DataFolderLocked, DataFolderUnusable, PortInUse, AddressUnusable, WeightsMissing, WeightsCorrupt, UnknownModel, ExtraMissing,
+    `- SetupError               DataFolderLocked, DataFolderUnusable, PortInUse, AddressUnusable, WeightsMissing, WeightsCorrupt, UnknownModel, ExtraMissing, MilvusAddressMissing,
                                 ServerNotRunning, OwnServerFailed, MigrationFailed
 
 Text in braces is filled from the keyword arguments, which may be phrases of `app/phrases.py`; `detail` goes to the log and never to a user.
@@ -126,6 +126,7 @@ from app.errors.setup import (
     DataFolderUnusable,
     ExtraMissing,
     MigrationFailed,
+    MilvusAddressMissing,
     OwnServerFailed,
     PortInUse,
     ServerNotRunning,
@@ -201,6 +202,7 @@ __all__ = [
     "ManualqaError",
     "MethodNotAllowed",
     "MigrationFailed",
+    "MilvusAddressMissing",
     "ModelBusy",
     "ModelUnavailable",
     "NameTaken",

@@ -59,6 +59,12 @@ class ExtraMissing(SetupError):
     zh = "{feature} 需要可选组件：请运行 `pip install 'manualqa[{extra}]'`。"
 
 
+class MilvusAddressMissing(SetupError):
+    """MQA_VECTOR_STORE is milvus, but no server is named. Set MQA_MILVUS_URI to its address, such as http://127.0.0.1:19530."""
+
+    zh = "MQA_VECTOR_STORE 为 milvus，但没有指定服务器。请把 MQA_MILVUS_URI 设为其地址，例如 http://127.0.0.1:19530。"
+
+
 class ServerNotRunning(SetupError):
     """No manualqa server answers at {url}. Start one with `manualqa serve`, or set MQA_URL."""
 

@@ -11,6 +11,9 @@ import pytest
 from app.errors import IndexUnavailable
 from app.ports import IndexEntry, KeywordIndex
 from app.retrieve.keyword import TantivyKeywordIndex
+from app.retrieve.stores.milvus.keywords import MilvusKeywordIndex
+from app.retrieve.stores.milvus.server import MilvusServer
+from tests.fixtures.milvus_servers import MilvusLite
 
 BASE = "kb-one-g1"
 
@@ -216,11 +219,23 @@ class TestTantivy(KeywordIndexContract):
         assert found(index, "omega") == ["after"]
 
 
+class TestMilvusLite(KeywordIndexContract):
+    @pytest.fixture(autouse=True)
+    def _server(self, milvus_lite: MilvusLite) -> None:
+        self.server = milvus_lite
+
+    def open(self, root: Path) -> KeywordIndex:
+        return MilvusKeywordIndex(MilvusServer(self.server.config(root)))
+
+
 _WRITES_UNTIL_KILLED = """
 import sys
 from pathlib import Path
 from app.ports import IndexEntry
 from app.retrieve.keyword import TantivyKeywordIndex
+from app.retrieve.stores.milvus.keywords import MilvusKeywordIndex
+from app.retrieve.stores.milvus.server import MilvusServer
+from tests.fixtures.milvus_servers import MilvusLite
 index = TantivyKeywordIndex(Path(sys.argv[1]))
 for i in range(10_000):
     index.replace_document(sys.argv[2], f"d{i}", [IndexEntry(f"d{i}.{k}", f"d{i}", f"alpha {k}") for k in range(20)])

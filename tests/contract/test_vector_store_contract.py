@@ -12,6 +12,9 @@ import pytest
 from app.errors import IndexUnavailable
 from app.ports import Vectors, VectorStore
 from app.retrieve.stores.chroma import ChromaVectorStore
+from app.retrieve.stores.milvus.server import MilvusServer
+from app.retrieve.stores.milvus.vectors import MilvusVectorStore
+from tests.fixtures.milvus_servers import MilvusLite
 
 BASE = "kb-one-g1"
 DIMENSIONS = 48
@@ -214,11 +217,23 @@ class TestChroma(VectorStoreContract):
         store.close()
 
 
+class TestMilvusLite(VectorStoreContract):
+    @pytest.fixture(autouse=True)
+    def _server(self, milvus_lite: MilvusLite) -> None:
+        self.server = milvus_lite
+
+    def open(self, root: Path) -> VectorStore:
+        return MilvusVectorStore(MilvusServer(self.server.config(root)))
+
+
 _WRITES_UNTIL_KILLED = """
 import sys
 from pathlib import Path
 import numpy as np
 from app.retrieve.stores.chroma import ChromaVectorStore
+from app.retrieve.stores.milvus.server import MilvusServer
+from app.retrieve.stores.milvus.vectors import MilvusVectorStore
+from tests.fixtures.milvus_servers import MilvusLite
 store = ChromaVectorStore(Path(sys.argv[1]))
 rows = np.random.default_rng(5).normal(size=(64, int(sys.argv[3]))).astype(np.float32)
 rows /= np.linalg.norm(rows, axis=1, keepdims=True)
