@@ -11,7 +11,7 @@ TEST_WORKERS ?= 4
 WEB_WORKERS ?= 2
 TEST_MODELS := multilingual-e5-small qwen2.5-coder-0.5b-instruct
 
-.PHONY: help serve test test-web test-vllm test-faults fuzz check format bench bench-retrieval bench-answers bench-ingest bench-load bench-pages bench-quality bench-adapter bench-start browser screenshots examples clean
+.PHONY: help serve test test-web test-vllm test-faults fuzz check format bench bench-retrieval bench-answers bench-ingest bench-load bench-pages bench-quality bench-adapter bench-scale bench-start browser screenshots examples clean
 
 help: ## List these targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -106,6 +106,10 @@ bench-quality: $(STAMP) ## Measure every labelled set beside a stock LangChain p
 bench-adapter: $(STAMP) ## Train an adapter on labelled questions and compare it with its base on held-out manuals
 	@$(BIN)/manualqa models pull multilingual-e5-small qwen2.5-coder-0.5b-instruct
 	@$(BIN)/python -m eval bench adapter
+
+bench-scale: $(STAMP) ## Measure search and filling at 1,000 to 100,000 made-up chunks (--most 1000000: an hour) beside stock LangChain
+	@$(BIN)/python -m eval.baselines.environment > /dev/null || true
+	@$(BIN)/python -m eval bench scale
 
 bench-start: $(STAMP) ## Measure cold start and idle memory
 	@$(BIN)/manualqa models pull

@@ -178,6 +178,20 @@ def adapter_command(
     _show("adapter", work, rows, details)
 
 
+@bench_cli.command("scale")
+def scale_command(
+    work: WorkOption = WORK,
+    most: Annotated[
+        int, typer.Option("--most", min=1000, max=1_000_000, help="Chunks of the largest size. · 最多片段数。")
+    ] = 100_000,
+    stock: Annotated[bool, typer.Option("--stock/--no-stock", help="Stock LangChain. · 对比 LangChain。")] = True,
+) -> None:
+    """Search times as a knowledge base grows, at rest and while filling. · 知识库增大时的检索耗时。"""
+    from eval.bench import scale  # noqa: PLC0415
+
+    _show("scale", work, scale.measure(work, load_settings(), most, stock=stock))
+
+
 def _need(data: Path) -> None:
     if not (data / "pdf").is_dir():
         sys.stderr.write(
