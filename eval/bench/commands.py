@@ -161,13 +161,14 @@ def adapter_command(
     rank: Annotated[int | None, typer.Option(min=1)] = None,
     epochs: Annotated[float | None, typer.Option(min=0.01)] = None,
     learning_rate: Annotated[float | None, typer.Option(min=0)] = None,
+    evaluate_every: Annotated[int | None, typer.Option(min=1)] = None,
     job: Annotated[str | None, typer.Option("--job", help="Take up a training. · 接着一次训练。")] = None,
 ) -> None:
     """Train an adapter, host it, and compare it on held-out manuals. · 训练适配器并在留出的手册上对比。"""
     from eval.bench import adapter  # noqa: PLC0415
 
     _need(data)
-    chosen = {"rank": rank, "epochs": epochs, "learning_rate": learning_rate}
+    chosen = {"rank": rank, "epochs": epochs, "learning_rate": learning_rate, "evaluate_every": evaluate_every}
     training = {field: value for field, value in chosen.items() if value is not None}
     split = {"heldout_share": heldout_share, "split_by": "document"}
     try:
