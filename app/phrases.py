@@ -36,6 +36,11 @@ CHINESE: Final[dict[str, str]] = {
     "{n} s": "{n} 秒",
     "{n} MB": "{n} MB",
     "{n} documents": "{n} 个文档",
+    "there is no such bucket": "没有这个存储桶",
+    "the storage refuses the access key": "存储拒绝了该访问密钥",
+    "it does not answer as it should": "应答不正常",
+    "MQA_S3_BUCKET, MQA_S3_ACCESS_KEY_ID and MQA_S3_SECRET_ACCESS_KEY have to be set": "必须设置 MQA_S3_BUCKET、MQA_S3_ACCESS_KEY_ID 和 MQA_S3_SECRET_ACCESS_KEY",
+    "Object storage": "对象存储",
     # Requests.
     "the body could not be read": "无法读取请求体",
     "the form could not be read": "无法读取表单",

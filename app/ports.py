@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol
@@ -101,6 +102,44 @@ class PageReader(Protocol):
     def recognise(
         self, path: Path, pages: Sequence[int], limits: OcrLimits, progress: Progress
     ) -> list[RecognisedPage]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Blob:
+    """An original as its store lists it; `age_seconds` since it was put, or put again."""
+
+    sha256: str
+    bytes: int
+    age_seconds: float
+
+
+class BlobStore(Protocol):
+    """Originals of documents by the SHA-256 of their bytes, in a place that other processes see too.
+
+    Law: a blob is there whole or not at all, whatever is killed meanwhile; the same bytes twice are one blob. `stage`
+    does beforehand what takes long in `keep` of the same source, which it leaves where it is; what was staged may be
+    there already. When `keep` returns, the blob is durable, and the source, which must be whole, is the store's.
+    `local` gives a path that can be read, by other processes too, until its block ends or the blob is deleted; bytes
+    that came over a network have this hash, or it is `BlobDamaged`; where there is no such blob it is
+    `FileNotFoundError`. `digest` is the hash of what is stored, read piece by piece; None where there is no such blob.
+    Deleting what is absent does nothing. `all` names every blob, and nothing else that may lie beside. `check` raises
+    `BlobStoreUnusable` where the storage refuses us. Anything else that goes wrong there is `BlobsUnavailable`; what is
+    no SHA-256 is a ValueError.
+    """
+
+    def stage(self, sha256: str, source: Path) -> None: ...
+
+    def keep(self, sha256: str, source: Path) -> None: ...
+
+    def local(self, sha256: str) -> AbstractContextManager[Path]: ...
+
+    def digest(self, sha256: str) -> str | None: ...
+
+    def delete(self, sha256: str) -> None: ...
+
+    def all(self) -> Iterable[Blob]: ...
+
+    def check(self) -> None: ...
 
 
 class Embedder(Protocol):

@@ -29,6 +29,8 @@ from app.catalogue.promotions import Promotions
 from app.catalogue.records import Job, KnowledgeBase
 from app.catalogue.web_sessions import WebSessions
 from app.errors import (
+    BlobStoreUnusable,
+    BlobsUnavailable,
     EmbedderUnavailable,
     IndexUnavailable,
     ManualqaError,
@@ -167,12 +169,19 @@ class Services:
 
     def start(self) -> None:
         """Starts the model server and the worker, and loads the embedder beside them."""
-        self.files.sweep(self.documents.uses)
+        self._sweep_files()
         self.conversations.stop_running()
         self.page_views.start()
         if self._engine is not None:
             self._engine.start()
         threading.Thread(target=self._load_embedder, name="embedder", daemon=True).start()
+
+    def _sweep_files(self) -> None:
+        """What a crash left goes; where the storage is away it stays until the next start, which /readyz says too."""
+        try:
+            self.files.sweep(self.documents.uses)
+        except BlobsUnavailable as error:
+            log.warning("files_not_swept", detail=error.detail)
 
     def drain(self) -> None:
         """A stop is coming: streams that only watch end now. The second time, running steps are not waited for."""
@@ -247,6 +256,7 @@ class Services:
             "catalogue": await to_thread.run_sync(self._catalogue_state),
             "embedder": self._embedder_state,
             "model": PartState(model.state, required=False, detail=model.detail),
+            "files": await to_thread.run_sync(self._files_state),
         }
 
     def _catalogue_state(self) -> PartState:
@@ -257,6 +267,14 @@ class Services:
             log.error("catalogue_failed", detail=str(error))
             return PartState("down", required=True)
         return PartState("ready", required=True)
+
+    def _files_state(self) -> PartState:
+        """Questions are answered without the originals; documents wait for them."""
+        try:
+            self.files.check()
+        except (BlobsUnavailable, BlobStoreUnusable) as error:
+            return PartState("down", required=False, detail=str(error.params["reason"]))
+        return PartState("ready", required=False)
 
     # --- questions ----------------------------------------------------------------------------------------------------
 

@@ -104,6 +104,40 @@ class Settings(BaseSettings):
         5, ge=1, description="Processes that may die at the same step of a document before it is `failed`."
     )
 
+    # Where originals are kept.
+    blob_store: Literal["folder", "s3"] = Field(
+        "folder", description="Originals in the data folder, or in S3-compatible storage that all processes share."
+    )
+    s3_endpoint: str | None = Field(
+        None, pattern=r"^https?://[^\s/]+$", description="Address of the storage; by default Amazon's of the region."
+    )
+    s3_bucket: str | None = Field(
+        None, pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$", description="Bucket of the originals; it has to be there."
+    )
+    s3_prefix: str = Field(
+        "manualqa",
+        pattern=r"^[A-Za-z0-9_-]+(/[A-Za-z0-9_-]+)*$",
+        max_length=200,
+        description="Beginning of the keys in the bucket, so that others can use it too.",
+    )
+    s3_region: str = Field(
+        "us-east-1", pattern=r"^[a-z0-9-]{1,40}$", description="Region that requests are signed for."
+    )
+    s3_access_key_id: SecretStr | None = Field(None, description="Access key of the storage.")
+    s3_secret_access_key: SecretStr | None = Field(None, description="Secret of that access key.")
+    s3_connect_seconds: float = Field(5.0, gt=0, description="Longest wait for a connection to the storage.")
+    s3_request_seconds: float = Field(
+        60.0, gt=0, description="Longest time of one request, which moves at most 8 MB: 60 s are 0.13 MB/s."
+    )
+    blob_cache_mb: int = Field(
+        2000, ge=1, description="Local copies of originals in the storage; the longest unused go first."
+    )
+    blob_grace_minutes: float = Field(
+        60.0,
+        gt=0,
+        description="An object without a document is left alone for so long: it may just have been uploaded.",
+    )
+
     # Images of pages, which limited child processes draw too.
     page_image_processes: int = Field(
         2,
@@ -293,6 +327,10 @@ class Settings(BaseSettings):
     @property
     def files_dir(self) -> Path:
         return self.data_dir / "files"
+
+    @property
+    def blob_cache_dir(self) -> Path:
+        return self.data_dir / "blob-cache"
 
     @property
     def index_dir(self) -> Path:

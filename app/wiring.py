@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 
@@ -14,7 +15,16 @@ from app.catalogue.generations import Generations
 from app.catalogue.jobs import Jobs
 from app.catalogue.knowledge_bases import KnowledgeBases
 from app.conversing import Conversing
-from app.errors import AdapterInvalid, ExtraMissing, MilvusAddressMissing, UnknownModel, WeightsCorrupt, WeightsMissing
+from app.errors import (
+    AdapterInvalid,
+    BlobStoreUnusable,
+    BlobsUnavailable,
+    ExtraMissing,
+    MilvusAddressMissing,
+    UnknownModel,
+    WeightsCorrupt,
+    WeightsMissing,
+)
 from app.evaluation.courtesy import Courtesy
 from app.evaluation.runs import Runs
 from app.finetune.adapters import Adapters, Room
@@ -28,6 +38,9 @@ from app.generate.hosting import EngineHost, VllmHost
 from app.generate.llm import FixedEndpoint, OpenAICompatibleModel
 from app.generate.model_server import EngineConfig
 from app.ingest import ocr
+from app.ingest.blobs.cache import BlobCache
+from app.ingest.blobs.folder import FolderBlobs
+from app.ingest.blobs.s3 import S3Blobs, S3Place
 from app.ingest.files import FileStore
 from app.ingest.indexing import Stores
 from app.ingest.media import parser_for
@@ -35,7 +48,7 @@ from app.ingest.pipeline import Reading
 from app.ingest.rendering.cache import ImageCache
 from app.models.base_shape import shape_of
 from app.models.store import ModelStore
-from app.ports import Embedder, KeywordIndex, LanguageModel, OcrLimits, ParseLimits, VectorStore
+from app.ports import BlobStore, Embedder, KeywordIndex, LanguageModel, OcrLimits, ParseLimits, VectorStore
 from app.retrieve.embed import SentenceTransformerEmbedder
 from app.retrieve.embed_remote import RemoteEmbedder
 from app.retrieve.keyword import TantivyKeywordIndex
@@ -68,7 +81,7 @@ def _milvus_indexes(settings: Settings) -> Indexes:
     if settings.milvus_uri is None:
         raise MilvusAddressMissing
     if importlib.util.find_spec("pymilvus") is None:
-        raise ExtraMissing(feature="The Milvus store", extra="milvus")
+        raise ExtraMissing(feature="The Milvus store", extra="scale")
     token = settings.milvus_token.get_secret_value() if settings.milvus_token else ""
     server = MilvusServer(
         MilvusConfig(settings.milvus_uri, token, settings.milvus_database, settings.milvus_timeout_seconds)
@@ -83,6 +96,12 @@ VECTOR_STORES: Mapping[str, Callable[[Settings], Indexes]] = {
 }
 
 
+BLOB_STORES: Mapping[str, Callable[[Settings], BlobStore]] = {
+    "folder": lambda settings: FolderBlobs(settings.files_dir),
+    "s3": lambda settings: _s3_blobs(settings),
+}
+
+
 def build_services(settings: Settings, run_token: str, parts: Parts | None = None) -> Services:
     """The services of a server that owns `settings.data_dir`; raises `SetupError`s."""
     database = open_database(settings.data_dir)
@@ -94,13 +113,47 @@ def build_services(settings: Settings, run_token: str, parts: Parts | None = Non
         generations=Generations(sessions),
         jobs=Jobs(sessions),
         contents=Contents(sessions),
-        files=FileStore(settings.files_dir, settings.max_upload_mb, settings.min_free_disk_mb),
+        files=open_files(settings),
         vectors=indexes.vectors,
         keywords=indexes.keywords,
         images=ImageCache(settings.page_images_dir, settings.page_image_cache_mb, settings.min_free_disk_mb),
     )
     chosen = parts or chosen_parts(settings)
     return Services(settings, stores, database, sessions, chosen, chosen.reading or reading(settings), run_token)
+
+
+def open_files(settings: Settings) -> FileStore:
+    """The originals; raises `BlobStoreUnusable` where their storage refuses us, and none where it is only away."""
+    blobs = BLOB_STORES[settings.blob_store](settings)
+    with suppress(BlobsUnavailable):
+        blobs.check()
+    grace_seconds = 0.0 if settings.blob_store == "folder" else settings.blob_grace_minutes * 60
+    return FileStore(
+        settings.files_dir, settings.max_upload_mb, settings.min_free_disk_mb, blobs, grace_seconds=grace_seconds
+    )
+
+
+def _s3_blobs(settings: Settings) -> BlobStore:
+    if importlib.util.find_spec("obstore") is None:
+        raise ExtraMissing(feature="Object storage", extra="scale")
+    bucket, key_id, secret = settings.s3_bucket, settings.s3_access_key_id, settings.s3_secret_access_key
+    if not bucket or key_id is None or secret is None:
+        raise BlobStoreUnusable(
+            bucket=bucket or "?",
+            endpoint=settings.s3_endpoint or "?",
+            reason="MQA_S3_BUCKET, MQA_S3_ACCESS_KEY_ID and MQA_S3_SECRET_ACCESS_KEY have to be set",
+        )
+    place = S3Place(
+        bucket,
+        settings.s3_prefix,
+        settings.s3_region,
+        settings.s3_endpoint,
+        key_id.get_secret_value(),
+        secret.get_secret_value(),
+        settings.s3_connect_seconds,
+        settings.s3_request_seconds,
+    )
+    return S3Blobs(place, BlobCache(settings.blob_cache_dir, settings.blob_cache_mb, settings.min_free_disk_mb))
 
 
 def build_conversing(services: Services) -> Conversing:

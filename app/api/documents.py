@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 from functools import partial
+from pathlib import Path
 from typing import Annotated
 
 from anyio import to_thread
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import FileResponse
+from starlette.types import Receive, Scope, Send
 
 from app.api.deps import LanguageDep, ServicesDep, editor, reader
 from app.api.jobs import Limit, Offset, job_out
@@ -16,7 +18,7 @@ from app.api.problems import reason
 from app.api.schemas import ChunkList, ChunkOut, DocumentList, DocumentOut, Uploaded
 from app.catalogue.documents import DocumentSort
 from app.catalogue.records import Document
-from app.errors import DocumentNotFound, InvalidRequest
+from app.errors import BlobDamaged, DocumentNotFound, InvalidRequest
 from app.ingest.files import StoredFile
 from app.ingest.media import display_name
 from app.services import Services
@@ -125,15 +127,33 @@ def download_file(knowledge_base_id: str, document_id: str, services: ServicesDe
     """The original bytes, always as an attachment and never as something a browser would run."""
     services.bases.get(knowledge_base_id)
     document = services.documents.get(knowledge_base_id, document_id)
-    path = services.files.path(document.sha256)
-    if not path.is_file():  # deleted since the line before
-        raise DocumentNotFound(ref=document_id)
-    return FileResponse(
-        path,
-        filename=document.name,
-        media_type="application/octet-stream",
-        headers={"X-Content-Type-Options": "nosniff", "Content-Security-Policy": "sandbox"},
-    )
+    with ExitStack() as held:
+        try:
+            path = held.enter_context(services.files.local(document.sha256))
+        except FileNotFoundError as error:  # deleted since the line before
+            raise DocumentNotFound(ref=document_id) from error
+        except BlobDamaged as error:
+            error.params["name"] = document.name
+            raise
+        return _HeldFile(
+            path,
+            filename=document.name,
+            media_type="application/octet-stream",
+            headers={"X-Content-Type-Options": "nosniff", "Content-Security-Policy": "sandbox"},
+            held=held.pop_all(),
+        )
+
+
+class _HeldFile(FileResponse):
+    """Sends an original, which is kept from being evicted until it is sent or the client has gone."""
+
+    def __init__(self, path: Path, *, filename: str, media_type: str, headers: dict[str, str], held: ExitStack) -> None:
+        super().__init__(path, filename=filename, media_type=media_type, headers=headers)
+        self._held = held
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        with self._held:
+            await super().__call__(scope, receive, send)
 
 
 @router.delete("/{document_id}", status_code=204, dependencies=[editor])

@@ -27,7 +27,8 @@ async def alive() -> Alive:
 async def ready(services: ServicesDep, response: Response, language: LanguageDep) -> Readiness:
     """Whether questions can be answered: 200 when every required part is ready, otherwise 503.
 
-    `degraded` means that the language model is away and answers are extracts.
+    `degraded` means that the language model is away and answers are extracts, or that the storage of the original files
+    is, and documents wait.
     """
     parts = {name: _shown(part, language) for name, part in (await services.parts()).items()}
     waiting = [part for part in parts.values() if part.required and part.state != "ready"]

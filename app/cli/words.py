@@ -153,6 +153,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "check_server": ("server", "服务器"),
     "check_catalogue": ("catalogue", "目录数据库"),
     "check_embedder": ("embedding model", "嵌入模型"),
+    "check_files": ("original files", "原始文件"),
     "check_consistency": ("consistency", "一致性"),
     "agrees": (
         "all agree: {knowledge_bases} knowledge bases, {documents} documents, {chunks} chunks",

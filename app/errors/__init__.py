@@ -17,13 +17,13 @@
     |- Denied                   KeyMissing (401), KeyInvalid (401), SessionEnded (401), SignInLinkInvalid (401),
     |                           RoleTooLow (403), CrossSite (403)
     |- DocumentError            Unreadable, EmptyFile, NoText, NeedsOcr, Encrypted, TooManyPages, DocumentTooCostly,
-    |                           PageImageFailed, IngestFailed, RebuildFailed, GaveUp
+    |                           PageImageFailed, IngestFailed, RebuildFailed, GaveUp, BlobDamaged
     |- Unavailable (503)        ModelUnavailable, ModelBusy (429), EmbedderUnavailable, OcrUnavailable, IndexUnavailable, DiskFull (507),
-    |                           NotReady, PagesBusy, EvaluationQueueFull (429), EvaluationStopped, HostingFailed,
+    |                           NotReady, PagesBusy, BlobsUnavailable, EvaluationQueueFull (429), EvaluationStopped, HostingFailed,
     |                           TrainingQueueFull (429)
     |- TrainingDiverged, TrainingFailed, TrainingGaveUp (500)
     `- SetupError               DataFolderLocked, DataFolderUnusable, PortInUse, AddressUnusable, WeightsMissing, WeightsCorrupt, UnknownModel, ExtraMissing, MilvusAddressMissing,
-                                ServerNotRunning, OwnServerFailed, MigrationFailed
+                                ServerNotRunning, OwnServerFailed, MigrationFailed, BlobStoreUnusable
 
 Text in braces is filled from the keyword arguments, which may be phrases of `app/phrases.py`; `detail` goes to the log and never to a user.
 """
@@ -55,6 +55,7 @@ from app.errors.adapters import (
 )
 from app.errors.base import ManualqaError
 from app.errors.documents import (
+    BlobDamaged,
     DocumentError,
     DocumentTooCostly,
     EmptyFile,
@@ -122,6 +123,7 @@ from app.errors.requests import (
 )
 from app.errors.setup import (
     AddressUnusable,
+    BlobStoreUnusable,
     DataFolderLocked,
     DataFolderUnusable,
     ExtraMissing,
@@ -136,6 +138,7 @@ from app.errors.setup import (
     WeightsMissing,
 )
 from app.errors.unavailable import (
+    BlobsUnavailable,
     DiskFull,
     EmbedderUnavailable,
     EvaluationQueueFull,
@@ -159,6 +162,9 @@ __all__ = [
     "AdapterRetired",
     "AdaptersFull",
     "AddressUnusable",
+    "BlobDamaged",
+    "BlobStoreUnusable",
+    "BlobsUnavailable",
     "BodyTooLarge",
     "CalibrationImpossible",
     "CalibrationNotFound",

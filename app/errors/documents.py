@@ -75,6 +75,13 @@ class GaveUp(DocumentError):
     zh = "处理文件 {name} 时服务器已停止 {times} 次，因此不再处理。请另存后上传新文件；详情见日志。"
 
 
+class BlobDamaged(DocumentError):
+    """The stored original of {name} is not what was uploaded: its sha256 is another one. Delete the document and upload it again."""
+
+    status = 500
+    zh = "{name} 存储的原始文件与上传时不符（sha256 不同）。请删除该文档并重新上传。"
+
+
 class PageImageFailed(DocumentError):
     """Page {page} of {name} cannot be shown as an image: {reason}. Show its text."""
 

@@ -23,6 +23,12 @@ class DataFolderUnusable(SetupError):
     zh = "数据文件夹 {folder} 无法使用：{reason}。请用 MQA_DATA_DIR 选择当前用户可写入的文件夹。"
 
 
+class BlobStoreUnusable(SetupError):
+    """The original files cannot be kept in the bucket {bucket} at {endpoint}: {reason}. Check the settings MQA_S3_*."""
+
+    zh = "无法将原始文件保存到 {endpoint} 的存储桶 {bucket}：{reason}。请检查 MQA_S3_* 各项设置。"
+
+
 class PortInUse(SetupError):
     """The address {host}:{port} is in use by another program. Stop it, or choose another port with MQA_PORT or --port."""
 

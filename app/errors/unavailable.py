@@ -43,6 +43,12 @@ class IndexUnavailable(Unavailable):
     zh = "搜索索引不可用：{reason}。"
 
 
+class BlobsUnavailable(Unavailable):
+    """The storage of the original files is not available: {reason}. What waits for it goes on by itself."""
+
+    zh = "原始文件的存储不可用：{reason}。等待它的任务会自动继续。"
+
+
 class PagesBusy(Unavailable):
     """Too many pages are being drawn now. Try again in a moment."""
 

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from pathlib import Path
 
 import structlog
 
@@ -22,8 +20,6 @@ from app.ingest.pipeline import Pipeline
 from app.types import DocumentState, GenerationState
 
 log = structlog.get_logger(__name__)
-
-_READ_BYTES = 1 << 20
 
 
 class Disagreement(StrEnum):
@@ -137,22 +133,18 @@ class Consistency:
 
     def _files(self, documents: Sequence[DocumentFacts], *, repair: bool, deep: bool) -> Iterator[Finding]:
         files = self._stores.files
+        there = files.hashes()
         for facts in documents:
-            path = files.path(facts.sha256)
             if facts.state is DocumentState.DELETING:
                 continue
-            if not path.is_file():
+            if facts.sha256 not in there:
                 if self._stores.documents.uses(facts.sha256):  # not deleted since
                     yield Finding(Disagreement.FILE_MISSING, 1, facts.knowledge_base_id, facts.id, facts.name)
-            elif deep and _sha256(path) != facts.sha256:
+            elif deep and files.digest(facts.sha256) not in (facts.sha256, None):
                 yield Finding(Disagreement.FILE_DAMAGED, 1, facts.knowledge_base_id, facts.id, facts.name)
-        with files.exclusive():
-            unused = [sha256 for sha256 in files.hashes() if not self._stores.documents.uses(sha256)]
-            if repair:
-                for sha256 in unused:
-                    files.delete(sha256)
+        unused = files.unused(self._stores.documents.uses, delete=repair)
         if unused:
-            yield Finding(Disagreement.FILE_UNUSED, len(unused), repaired=repair)
+            yield Finding(Disagreement.FILE_UNUSED, unused, repaired=repair)
 
     # --- indexes ------------------------------------------------------------------------------------------------------
 
@@ -231,15 +223,3 @@ def _wrong(facts: DocumentFacts) -> Disagreement | None:
         if not facts.chunks_stored or facts.chunks_stored != facts.placed:
             return Disagreement.CHUNKS_DISAGREE
     return None
-
-
-def _sha256(path: Path) -> str:
-    """Hash of a file; empty where it went away meanwhile."""
-    digest = hashlib.sha256()
-    try:
-        with path.open("rb") as file:
-            while piece := file.read(_READ_BYTES):
-                digest.update(piece)
-    except OSError:
-        return ""
-    return digest.hexdigest()

@@ -15,7 +15,7 @@ from dbos import DBOS, SetWorkflowID
 from dbos import error as dbos_errors
 from sqlalchemy.exc import SQLAlchemyError
 
-from app.errors import Unavailable
+from app.errors import BlobsUnavailable, Unavailable
 
 log = structlog.get_logger(__name__)
 
@@ -98,10 +98,13 @@ class Durable:
         return DBOS.workflow(name=name, max_recovery_attempts=_RECOVERIES)(workflow)
 
     def step(self, name: str, run: Callable[P, R]) -> Callable[P, R]:
-        """A step, tried again where it was `Unavailable` or could not write; raises `TriedInVain` in the end."""
+        """A step, tried again where it was `Unavailable` or could not write; raises `TriedInVain` in the end.
+
+        Originals that are out of reach are waited for as long as it takes: no document is to blame for that.
+        """
 
         def step(*args: P.args, **kwargs: P.kwargs) -> R:
-            return run(*args, **kwargs)
+            return self._patiently(partial(run, *args, **kwargs))
 
         durable = DBOS.step(
             name=name,
@@ -147,6 +150,18 @@ class Durable:
                 return run()
             except (Unavailable, OSError, SQLAlchemyError) as error:
                 log.warning("job_waits", error=repr(error))
+                if self._stopping.wait(pause):
+                    raise Stopping from error
+                pause = min(3 * pause, _LONGEST_PAUSE_SECONDS)
+
+    def _patiently(self, run: Callable[[], R]) -> R:
+        """Does it again for as long as the originals are out of reach; raises `Stopping`."""
+        pause = self._limits.retry_seconds
+        while True:
+            try:
+                return run()
+            except BlobsUnavailable as error:
+                log.warning("job_waits_for_originals", detail=error.detail)
                 if self._stopping.wait(pause):
                     raise Stopping from error
                 pause = min(3 * pause, _LONGEST_PAUSE_SECONDS)

@@ -1,24 +1,25 @@
-"""Uploaded files on disk, named by the SHA-256 of their bytes; a user's file name is never part of a path."""
+"""Uploaded files, known by the SHA-256 of their bytes; a user's file name is never part of a path."""
 
 from __future__ import annotations
 
 import errno
 import hashlib
 import os
-import re
 import shutil
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from app.errors import BodyTooLarge, DiskFull
+from app.ingest.blobs.folder import FolderBlobs
+from app.ports import BlobStore
 
 HEAD_BYTES = 4096
 FULL_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-_SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,14 +75,36 @@ class Receiver:
 
 
 class FileStore:
-    """Files by hash, in one folder with 256 sub-folders."""
+    """Originals by hash: uploads are received in a folder of this machine and kept in a store of blobs.
 
-    def __init__(self, folder: Path, limit_mb: int, min_free_mb: int) -> None:
+    `exclusive` keeps all who add and delete apart; by default only those of this process. Where others cannot be kept
+    apart, `grace_seconds` is how long a blob that no document uses is left alone: another process may be about to add
+    its document.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        limit_mb: int,
+        min_free_mb: int,
+        blobs: BlobStore | None = None,
+        *,
+        exclusive: Callable[[], AbstractContextManager[object]] | None = None,
+        grace_seconds: float = 0.0,
+    ) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
         self._folder = folder
         self._limit = limit_mb * 1_000_000
         self._min_free = min_free_mb * 1_000_000
-        self._lock = threading.Lock()
-        folder.mkdir(parents=True, exist_ok=True)
+        self._blobs = blobs or FolderBlobs(folder)
+        self._grace = grace_seconds
+        lock = threading.Lock()
+        self._exclusive = exclusive or (lambda: lock)
+
+    @property
+    def blobs(self) -> BlobStore:
+        """Where the originals are."""
+        return self._blobs
 
     def receive(self, expected_bytes: int | None = None) -> Receiver:
         """Starts an upload; raises `BodyTooLarge` or `DiskFull` where it cannot fit."""
@@ -92,46 +115,62 @@ class FileStore:
             raise DiskFull(free_mb=free // 1_000_000, needed_mb=needed // 1_000_000)
         return Receiver(self._folder, self._limit, self._min_free)
 
-    def path(self, sha256: str) -> Path:
-        """Where the file of this hash is, or would be."""
-        if not _SHA256.fullmatch(sha256):
-            raise ValueError("not a SHA-256")
-        return self._folder / sha256[:2] / sha256
-
     @contextmanager
     def exclusive(self) -> Iterator[None]:
         """Keeps "row added, file kept" and "last row gone, file deleted" from crossing each other."""
-        with self._lock:
+        with self._exclusive():
             yield
 
+    def stage(self, received: StoredFile) -> None:
+        """Does what takes long in `keep`; outside of `exclusive`, so that others need not wait for a network."""
+        self._blobs.stage(received.sha256, received.temporary)
+
     def keep(self, received: StoredFile) -> None:
-        """Gives a received file its final name, in one step; the same bytes twice are one file."""
-        target = self.path(received.sha256)
-        target.parent.mkdir(exist_ok=True)
-        received.temporary.replace(target)
-        _sync_folder(target.parent)
+        """Makes a received file an original, in one step; the same bytes twice are one file."""
+        self._blobs.keep(received.sha256, received.temporary)
 
     def discard(self, received: StoredFile) -> None:
         """Forgets a received file that was not kept."""
         received.temporary.unlink(missing_ok=True)
 
-    def delete(self, sha256: str) -> None:
-        self.path(sha256).unlink(missing_ok=True)
+    def local(self, sha256: str) -> AbstractContextManager[Path]:
+        """See `app.ports.BlobStore`."""
+        return self._blobs.local(sha256)
 
-    def hashes(self) -> list[str]:
-        """Names of all kept files."""
-        return [path.name for path in self._folder.glob("??/*") if _SHA256.fullmatch(path.name)]
+    def digest(self, sha256: str) -> str | None:
+        """See `app.ports.BlobStore`."""
+        return self._blobs.digest(sha256)
+
+    def delete(self, sha256: str) -> None:
+        self._blobs.delete(sha256)
+
+    def hashes(self) -> set[str]:
+        """Hashes of all originals."""
+        return {blob.sha256 for blob in self._blobs.all()}
+
+    def check(self) -> None:
+        """See `app.ports.BlobStore`."""
+        self._blobs.check()
+
+    def unused(self, is_used: Callable[[str], bool], *, delete: bool) -> int:
+        """Counts the originals that no document uses and none is about to use; with `delete` they go."""
+        candidates = [blob for blob in self._blobs.all() if blob.age_seconds >= self._grace]
+        candidates = [blob for blob in candidates if not is_used(blob.sha256)]
+        with self.exclusive():  # an upload that was being kept meanwhile has its document now
+            left = [blob.sha256 for blob in candidates if not is_used(blob.sha256)]
+            for sha256 in left if delete else ():
+                self._blobs.delete(sha256)
+        return len(left)
 
     def sweep(self, is_used: Callable[[str], bool]) -> int:
         """Removes what a crash left behind: cut-off uploads, and files that no document uses; returns how many.
 
         Only at start, before any upload.
         """
-        left = list(self._folder.glob("upload-*.part"))
-        left += [path for path in self._folder.glob("??/*") if not is_used(path.name)]
+        left = [path for path in self._folder.glob("upload-*.part") if _age_seconds(path) >= self._grace]
         for path in left:
             path.unlink(missing_ok=True)
-        return len(left)
+        return len(left) + self.unused(is_used, delete=True)
 
 
 @contextmanager
@@ -145,9 +184,9 @@ def _full_disk(folder: Path, needed: int, reserve: int) -> Iterator[None]:
         raise DiskFull(str(error), free_mb=free // 1_000_000, needed_mb=(needed + reserve) // 1_000_000) from error
 
 
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
+def _age_seconds(path: Path) -> float:
+    """Since it was last written; nothing where it went away meanwhile."""
     try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+        return time.time() - path.stat().st_mtime
+    except FileNotFoundError:
+        return 0.0

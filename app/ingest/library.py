@@ -62,7 +62,7 @@ class Library:
         """Takes a received file into a knowledge base; the file's bytes are kept or gone when this returns.
 
         With `replaces`, it takes the place of documents of the same name once it is ready. Raises `EmptyFile`,
-        `UnsupportedType`, `Unreadable`, `KnowledgeBaseNotFound`, `KnowledgeBaseFull`.
+        `UnsupportedType`, `Unreadable`, `KnowledgeBaseNotFound`, `KnowledgeBaseFull`, `BlobsUnavailable`.
         """
         with ExitStack() as undo:
             undo.callback(self.stores.files.discard, received)
@@ -78,9 +78,10 @@ class Library:
         return Added(document, job, created)
 
     def _keep(self, knowledge_base_id: str, new: NewDocument, received: StoredFile) -> tuple[Document, str, bool]:
+        self.stores.files.stage(received)
         with self.stores.files.exclusive(), ExitStack() as undo:
-            self.stores.files.keep(received)
             undo.callback(self._delete_unused, new.sha256)
+            self.stores.files.keep(received)
             added = self.stores.documents.add(knowledge_base_id, new, self.room)
             undo.pop_all()
         return added

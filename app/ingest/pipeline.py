@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 import structlog
 
 from app.catalogue.contents import ReadPage
 from app.catalogue.documents import Published
-from app.errors import DocumentError, DocumentTooCostly, IngestFailed, ManualqaError
+from app.catalogue.records import Document
+from app.errors import BlobsUnavailable, DocumentError, DocumentTooCostly, IngestFailed, ManualqaError
 from app.failpoints import failpoint
 from app.ingest.indexing import WINDOW, Indexing, Stores
 from app.ingest.parsers.running_lines import without_running_lines
@@ -56,23 +59,35 @@ class Pipeline:
         with self.turns.of(document_id):
             document = self.stores.documents.start(document_id, job_id)
             jobs, contents = self.stores.jobs, self.stores.contents
-            self._check_time(jobs.stage(job_id, Stage.PARSING, first - 1), document.name)
-            left = self.reading.limits.characters - contents.characters(document_id, before=first)
-            progress = _Throttled(lambda done, total: jobs.progress(job_id, pages_done=done, pages_total=total))
-            path = self.stores.files.path(document.sha256)
-            failpoint("read.begin")
-            try:
+            with self._original(document, job_id) as path:
+                self._check_time(jobs.stage(job_id, Stage.PARSING, first - 1), document.name)
+                left = self.reading.limits.characters - contents.characters(document_id, before=first)
+                progress = _Throttled(lambda done, total: jobs.progress(job_id, pages_done=done, pages_total=total))
+                failpoint("read.begin")
                 parser = self.reading.parser_for(document.media_type)
                 part = parser.read(path, replace(self.reading.limits, characters=left), first, progress)
-            except DocumentError as error:
-                _named(error, document.name)
-                raise
             failpoint("read.parsed")
             contents.put_part(document_id, first, part)
             failpoint("read.stored")
             done = first - 1 + len(part.pages)
             jobs.stepped(job_id, pages_done=done, pages_total=part.pages_total)
             return done + 1, part.pages_total
+
+    @contextmanager
+    def _original(self, document: Document, job_id: str) -> Iterator[Path]:
+        """The document's file on this machine; who reads it knows its hash only, and the name goes into its errors.
+
+        While its storage is away the job waits, which is no part of the time that reading may take.
+        """
+        try:
+            with self.stores.files.local(document.sha256) as path:
+                yield path
+        except BlobsUnavailable:
+            self.stores.jobs.stage(job_id, Stage.WAITING)
+            raise
+        except DocumentError as error:
+            error.params["name"] = document.name
+            raise
 
     def _check_time(self, seconds: float, name: str) -> None:
         most = self.reading.document_seconds
@@ -95,11 +110,11 @@ class Pipeline:
             if self.reading.ocr is None:  # not installed any more since the step before
                 return
             jobs = self.stores.jobs
-            jobs.stage(job_id, Stage.RECOGNISING, done)
             progress = _Throttled(lambda read, _total: jobs.progress(job_id, pages_done=done + read))
-            path = self.stores.files.path(document.sha256)
-            failpoint("recognise.begin")
-            found = self.reading.ocr.recognise(path, pages, self.reading.ocr_limits, progress)
+            with self._original(document, job_id) as path:
+                jobs.stage(job_id, Stage.RECOGNISING, done)
+                failpoint("recognise.begin")
+                found = self.reading.ocr.recognise(path, pages, self.reading.ocr_limits, progress)
             failpoint("recognise.read")
             self.stores.contents.put_recognised(document_id, map(_read_page, found))
             jobs.stepped(job_id, pages_done=done + len(pages))
@@ -118,7 +133,7 @@ class Pipeline:
             try:
                 require_text((page.text for page in parsed.pages), scanned=bool(contents.scanned_pages(document_id)))
             except DocumentError as error:
-                _named(error, document.name)
+                error.params["name"] = document.name
                 raise
             self.stores.jobs.stepped(job_id, pages_done=len(parsed.pages), pages_total=len(parsed.pages))
 
@@ -186,11 +201,6 @@ class Pipeline:
 
 def _read_page(page: RecognisedPage) -> ReadPage:
     return ReadPage(page.number, page.text, tuple((line.text, *line.box) for line in page.lines))
-
-
-def _named(error: DocumentError, name: str) -> None:
-    """Puts the name into the error that users know; a parser knows a file by its hash only."""
-    error.params["name"] = name
 
 
 class _Throttled:

@@ -52,7 +52,7 @@ def test_without_an_address_or_the_extra_the_setup_error_says_so(
         return None if name == "pymilvus" else find(name, package)
 
     monkeypatch.setattr(importlib.util, "find_spec", without_pymilvus)
-    with pytest.raises(ExtraMissing, match=r"manualqa\[milvus\]"):
+    with pytest.raises(ExtraMissing, match=r"manualqa\[scale\]"):
         VECTOR_STORES["milvus"](settings(tmp_path, milvus_uri="http://127.0.0.1:1"))
 
 

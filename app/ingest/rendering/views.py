@@ -16,7 +16,7 @@ import structlog
 
 from app.catalogue.contents import StoredPage
 from app.catalogue.records import Document
-from app.errors import DocumentNotFound, NoPageImage, PageImageFailed, PageNotFound
+from app.errors import BlobDamaged, BlobsUnavailable, DocumentNotFound, NoPageImage, PageImageFailed, PageNotFound
 from app.ingest.indexing import Stores
 from app.ingest.media import MediaType
 from app.ingest.rendering.boxes import Box, Glyph, PageLayout, glyphs_of_lines
@@ -63,7 +63,7 @@ class PageViews:
     """Reads what is drawn from the cache, or has a limited process draw it.
 
     Every call takes the document as the catalogue gave it to whoever may see it. Raises `PageNotFound`, and for
-    images `NoPageImage`, `PageImageFailed` and `PagesBusy`.
+    images `NoPageImage`, `PageImageFailed`, `PagesBusy`, `BlobsUnavailable` and `BlobDamaged`.
     """
 
     def __init__(self, stores: Stores, size: int, limits: DrawingLimits) -> None:
@@ -116,10 +116,10 @@ class PageViews:
         return image
 
     def size(self, document: Document, number: int) -> tuple[float, float] | None:
-        """Width and height of the page in points; None where there is no image of it."""
+        """Width and height of the page in points; None where there is no image of it, or none now."""
         try:
             reply = self._ask(document, number, {})
-        except (NoPageImage, PageImageFailed):
+        except (NoPageImage, PageImageFailed, BlobDamaged, BlobsUnavailable):
             return None
         width, height = float(reply["width"]), float(reply["height"])
         return (width, height) if math.isfinite(width * height) and min(width, height) > 0 else None
@@ -165,11 +165,14 @@ class PageViews:
         failed_at, error = self._failed.get(key, (-math.inf, ""))
         if time.monotonic() - failed_at < _FORGIVEN_SECONDS:
             raise self._failure(document, number, error)
-        path = self._stores.files.path(document.sha256)
-        if not path.is_file():
-            raise DocumentNotFound(ref=document.id)
         try:
-            return self._pool.ask(path, {"page": number, **request})
+            with self._stores.files.local(document.sha256) as path:
+                return self._pool.ask(path, {"page": number, **request})
+        except FileNotFoundError as error:
+            raise DocumentNotFound(ref=document.id) from error
+        except BlobDamaged as error:
+            error.params["name"] = document.name
+            raise
         except PageFault as fault:
             if fault.error == "no_page":
                 raise PageNotFound(name=document.name, page=number) from fault

@@ -132,7 +132,7 @@ def test_a_name_is_never_a_path(api: Api) -> None:
     base = api.base("paths")
     document = api.ready(base, "../../etc/passwd\u202e.txt", b"The pump needs 12 V.")
     assert document["name"] == "passwd.txt"
-    stored = api.services.files.path(document["sha256"])
+    stored = api.services.files.blobs.path(document["sha256"])
     assert stored.is_file()
     assert stored.resolve().is_relative_to(api.services.files._folder.resolve())
 

@@ -83,7 +83,7 @@ def test_a_document_deleted_while_it_is_embedded_leaves_nothing(gate: Api) -> No
     gate.until(lambda: not gate.services.documents.uses(document["sha256"]))
     index_id = gate.services.bases.get(base).index_id
     assert gate.services._stores.vectors.ids(index_id) == gate.services._stores.keywords.ids(index_id) == set()
-    assert not gate.services.files.path(document["sha256"]).exists()
+    assert not gate.services.files.blobs.path(document["sha256"]).exists()
 
 
 def test_a_list_is_searched_sorted_and_counted(api: Api) -> None:

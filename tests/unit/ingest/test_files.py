@@ -35,7 +35,7 @@ def test_a_kept_file_is_named_by_its_hash(tmp_path: Path) -> None:
     assert stored.sha256 == hashlib.sha256(DATA).hexdigest()
     assert stored.size == len(DATA)
     assert stored.head == DATA[:HEAD_BYTES]
-    assert store.path(stored.sha256).read_bytes() == DATA
+    assert store.blobs.path(stored.sha256).read_bytes() == DATA
     assert files_in(tmp_path) == [stored.sha256]
 
 
@@ -88,4 +88,4 @@ def test_what_a_crash_left_is_swept(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["../../etc/passwd", "", "A" * 64, "0" * 63, "0" * 64 + "\n"])
 def test_only_a_hash_is_a_place(name: str, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="SHA-256"):
-        a_store(tmp_path).path(name)
+        a_store(tmp_path).blobs.path(name)

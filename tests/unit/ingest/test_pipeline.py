@@ -84,7 +84,7 @@ def test_a_cancelled_document_goes_no_further_and_leaves_its_file_only(workshop:
         workshop.pipeline.clear(one.document)
     parsed, chunks, vectors, keywords = workshop.state(one, index_id)
     assert (parsed.pages, chunks, vectors, keywords) == ((), [], set(), set())  # type: ignore[attr-defined]
-    assert workshop.stores.files.path(workshop.stores.documents.get(base.id, one.document).sha256).is_file()
+    assert workshop.stores.files.blobs.path(workshop.stores.documents.get(base.id, one.document).sha256).is_file()
     job_id, _ = workshop.stores.documents.retry(one.document)
     assert workshop.ingest(replace(one, job=job_id)).done
 
@@ -120,7 +120,7 @@ def test_a_new_version_goes_through_and_the_purge_leaves_nothing_of_the_old(work
         workshop.purging.purge(old.document)
     chunk_ids = set(workshop.stores.contents.chunk_ids(new.document, base.index_id))
     assert workshop.stores.vectors.ids(base.index_id) == workshop.stores.keywords.ids(base.index_id) == chunk_ids
-    assert not workshop.stores.files.path(old_file).exists()
+    assert not workshop.stores.files.blobs.path(old_file).exists()
     assert workshop.catalogue.searchable(base) == {new.document}
 
 
@@ -134,4 +134,4 @@ def test_a_purged_knowledge_base_leaves_nothing(workshop: Workshop) -> None:
     assert workshop.stores.bases.hidden() == workshop.stores.documents.hidden() == []
     assert workshop.stores.contents.chunk_ids(one.document, base.index_id) == []
     sha256 = workshop.stores.documents.get(other.id, kept.document).sha256
-    assert workshop.stores.files.path(sha256).is_file()  # the same bytes are in use there
+    assert workshop.stores.files.blobs.path(sha256).is_file()  # the same bytes are in use there

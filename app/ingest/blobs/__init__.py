@@ -1,0 +1,1 @@
+"""Where the original files are kept, one file a back end."""
