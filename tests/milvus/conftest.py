@@ -8,17 +8,32 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 from tests.fixtures.milvus_servers import MilvusLite, MilvusProcess
 from tests.milvus.environment import milvus_folder
 
+LOCK_SECONDS = 1800.0
+
 
 class RealMilvus(MilvusProcess):
-    """The server of the wheel `milvus`, of a version before BM25."""
+    """The server of the wheel `milvus`, of a version before BM25.
+
+    One at a time on a machine, for the others wait: the etcd inside it takes a port that cannot be chosen.
+    """
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
         self._package = milvus_folder()
+        self._alone = FileLock(self._package.with_name(f"{self._package.name}-running.lock"))
+
+    def start(self) -> None:
+        self._alone.acquire(LOCK_SECONDS)
+        super().start()
+
+    def stop(self) -> None:
+        super().stop()
+        self._alone.release(force=True)
 
     def command(self) -> list[str]:
         script = Path(__file__).with_name("standalone.py")

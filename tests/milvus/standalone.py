@@ -1,6 +1,7 @@
 """Starts the Milvus server of the wheel: `python standalone.py PACKAGE_FOLDER DATA_FOLDER PORT`; becomes that server.
 
-It keeps etcd, log broker and storage in its own process and folder, so a SIGKILL ends all of Milvus at once.
+It keeps etcd, log broker and storage in its own process and folder, so a SIGKILL ends all of Milvus at once. Its clocks
+tick more often than by default (200 ms and 1 s), so that thousands of steps do not take most of their time waiting.
 """
 
 from __future__ import annotations
@@ -16,6 +17,9 @@ from milvus import MilvusServerConfig  # noqa: E402 - found in the folder that w
 
 programs = package / "unpacked" / "bin"
 config = MilvusServerConfig(data_dir=str(data), proxy_port=int(port))
+config.set("proxy.timeTickInterval", 40)
+config.set("queryCoord.checkInterval", 100)
+config.set("queryCoord.distPullInterval", 100)
 metrics, held = config.resolve_port(19_091)
 held.close()
 config.resolve()
