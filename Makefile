@@ -11,7 +11,7 @@ TEST_WORKERS ?= 4
 WEB_WORKERS ?= 2
 TEST_MODELS := multilingual-e5-small qwen2.5-coder-0.5b-instruct
 
-.PHONY: help serve test test-web test-vllm test-faults fuzz check format bench bench-retrieval bench-answers bench-ingest bench-load bench-pages bench-quality bench-adapter bench-scale bench-start browser screenshots examples clean
+.PHONY: help serve test test-web test-vllm test-milvus test-faults fuzz check format bench bench-retrieval bench-answers bench-ingest bench-load bench-pages bench-quality bench-adapter bench-scale bench-start browser screenshots examples clean
 
 help: ## List these targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -42,9 +42,9 @@ screenshots: $(STAMP) browser ## Take the pictures of the pages in docs/images a
 	@$(BIN)/manualqa models pull multilingual-e5-small
 	@$(BIN)/python -m tests.web.screenshots
 
-test: $(STAMP) browser ## Run all tests but those of vLLM, in a real browser too (first time: environment, weights, Chromium)
+test: $(STAMP) browser ## Run all tests but those of vLLM and Milvus, in a real browser too (first time: environment, weights, Chromium)
 	@$(BIN)/manualqa models pull $(TEST_MODELS)
-	@$(BIN)/pytest -n $(TEST_WORKERS) --dist loadfile --durations=10 --ignore=tests/web --ignore=tests/system --ignore=tests/vllm
+	@$(BIN)/pytest -n $(TEST_WORKERS) --dist loadfile --durations=10 --ignore=tests/web --ignore=tests/system --ignore=tests/vllm --ignore=tests/milvus
 	@$(BIN)/pytest --durations=5 tests/system
 	@$(BIN)/pytest -n $(WEB_WORKERS) --dist loadfile --durations=5 tests/web
 
@@ -56,6 +56,10 @@ test-vllm: $(STAMP) ## Run the tests of a real vLLM on the CPU (first time: its 
 	@$(BIN)/manualqa models pull qwen2.5-coder-0.5b-instruct
 	@$(BIN)/python -m tests.vllm.environment > /dev/null
 	@$(BIN)/pytest --timeout=900 -rP --durations=10 tests/vllm
+
+test-milvus: $(STAMP) ## Run the tests of a real Milvus server, killed meanwhile (first time: fetches it, 58 MB; about 8 minutes)
+	@$(BIN)/python -m tests.milvus.environment > /dev/null
+	@$(BIN)/pytest --timeout=900 -rP --durations=10 tests/milvus
 
 test-faults: $(STAMP) ## Kill the server twenty times at every point and fail every write (about an hour on two cores)
 	@$(BIN)/pytest --campaign --timeout=3600 -s tests/faults/test_kills.py tests/faults/test_training_kills.py tests/faults/test_uploads.py tests/faults/test_writes.py

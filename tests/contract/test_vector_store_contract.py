@@ -72,6 +72,7 @@ class VectorStoreContract:
             dict(zip(names(150)[5:90], (vectors @ question)[5:90].tolist(), strict=True)), abs=1e-5
         )
         assert store.cosines(BASE, [], question) == {}
+        assert store.cosines(BASE, ["absent"], question) == {}
 
     def test_upsert_replaces(self, store: VectorStore) -> None:
         old, new = unit_vectors(2)

@@ -80,10 +80,9 @@ class ChromaVectorStore:
         for some in _slices(len(chunk_ids), _READ_BATCH):
             ids = list(dict.fromkeys(chunk_ids[some]))
             got = _guarded(partial(collection.get, ids, include=["embeddings"]))
-            rows = np.asarray(got["embeddings"], np.float32).reshape(len(got["ids"]), -1)
-            if len(rows):
-                lengths = np.linalg.norm(rows, axis=1) * np.linalg.norm(question)
-                exact.update(zip(got["ids"], (rows @ question / lengths).tolist(), strict=True))
+            rows = np.asarray(got["embeddings"], np.float32).reshape(len(got["ids"]), len(question))
+            lengths = np.linalg.norm(rows, axis=1) * np.linalg.norm(question)
+            exact.update(zip(got["ids"], (rows @ question / lengths).tolist(), strict=True))
         return exact
 
     def delete(self, index_id: str, chunk_ids: Sequence[str]) -> None:

@@ -8,19 +8,14 @@ hit stays within that of the oracle's best, and 96% of the ten best are the same
 
 import json
 import math
-import random
-from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
 import pytest
-from rank_bm25 import BM25Okapi
 
 from app.ports import IndexEntry
 from app.retrieve.keyword import TantivyKeywordIndex
-from app.text.tokens import index_tokens, query_tokens
+from tests.fixtures.bm25 import BASE, compare, random_corpus
 
-BASE = "kb-1-g1"
 LENGTH_ERROR = 0.08
 
 
@@ -28,50 +23,12 @@ def rows(file: Path) -> list[dict[str, str]]:
     return [json.loads(line) for line in file.read_text("utf-8").splitlines()]
 
 
-class Oracle(BM25Okapi):  # type: ignore[misc]
-    """rank-bm25 with the idf of Lucene and tantivy."""
-
-    def __init__(self, corpus: Sequence[Sequence[str]]) -> None:
-        super().__init__(corpus, k1=1.2, b=0.75)
-
-    def _calc_idf(self, nd: dict[str, int]) -> None:
-        self.idf = {word: math.log(1 + (self.corpus_size - n + 0.5) / (n + 0.5)) for word, n in nd.items()}
-
-
-def compare(root: Path, texts: Sequence[str], questions: Sequence[str]) -> tuple[float, float, float]:
-    """(share of equal top hits, mean share of equal top ten, largest relative difference of a score).
-
-    A top hit counts as equal where the oracle gives it the best score within `LENGTH_ERROR`.
-    """
-    index = TantivyKeywordIndex(root)
-    index.replace_document(BASE, "doc", [IndexEntry(f"{i:06d}", "doc", text) for i, text in enumerate(texts)])
-    oracle = Oracle([index_tokens(text) for text in texts])
-    top, ten, worst = [], [], 0.0
-    for question in questions:
-        expected = oracle.get_scores(query_tokens(question))
-        best = [int(i) for i in np.argsort(-expected, kind="stable")[:10] if expected[i] > 0]
-        hits = [(int(chunk_id), score) for chunk_id, score in index.search(BASE, question, 10)]
-        if not best:
-            assert not hits
-            continue
-        top.append(expected[hits[0][0]] >= (1 - LENGTH_ERROR) * expected[best[0]])
-        ten.append(len({i for i, _ in hits} & set(best)) / len(best))
-        worst = max(worst, *(abs(score - expected[i]) / expected[i] for i, score in hits))
-    index.close()
-    return float(np.mean(top)), float(np.mean(ten)), worst
-
-
 @pytest.mark.parametrize("seed", range(3))
 def test_random_corpora(tmp_path: Path, seed: int) -> None:
-    draw = random.Random(seed)
-    words = [f"w{i}" for i in range(2000)]
-    weights = [1 / (i + 1) for i in range(2000)]  # as words of a language are spread
-    texts = [" ".join(draw.choices(words, weights, k=draw.randint(3, 300))) for _ in range(600)]
-    questions = [" ".join(draw.choices(words[5:], weights[5:], k=draw.randint(1, 8))) for _ in range(80)]
-    top, ten, worst = compare(tmp_path, texts, questions)
-    assert top == 1.0
-    assert ten >= 0.94
-    assert worst <= LENGTH_ERROR
+    like = compare(TantivyKeywordIndex(tmp_path), *random_corpus(seed), LENGTH_ERROR)
+    assert like.top == 1.0
+    assert like.ten >= 0.94
+    assert like.worst <= LENGTH_ERROR
 
 
 @pytest.mark.real_manuals
@@ -79,10 +36,10 @@ def test_real_manuals(tmp_path: Path, real_manuals: Path) -> None:
     labelled = real_manuals / "sets" / "manuals_gold"
     texts = [row["text"] for row in rows(labelled / "corpus.jsonl")]
     questions = [row["question"] for row in rows(labelled / "qa.jsonl")]
-    top, ten, worst = compare(tmp_path, [text[:1000] for text in texts], questions)
-    assert top == 1.0
-    assert ten >= 0.94
-    assert worst <= LENGTH_ERROR
+    like = compare(TantivyKeywordIndex(tmp_path), [text[:1000] for text in texts], questions, LENGTH_ERROR)
+    assert like.top == 1.0
+    assert like.ten >= 0.94
+    assert like.worst <= LENGTH_ERROR
 
 
 def test_one_word_scores_as_the_formula_says(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ import structlog
 from app.errors import IndexUnavailable
 from app.ports import IndexEntry
 from app.retrieve.stores.milvus.names import collection_name, index_id_of, one_of
-from app.retrieve.stores.milvus.server import MOST_HITS, Collection, CollectionMissingError, MilvusServer
+from app.retrieve.stores.milvus.server import MOST_HITS, Collection, CollectionMissingError, MilvusServer, index_of
 from app.text.tokens import index_tokens, query_tokens
 
 if TYPE_CHECKING:
@@ -184,7 +184,4 @@ def _schema(client: MilvusClient) -> CollectionSchema:
 
 
 def _indexes(client: MilvusClient) -> IndexParams:
-    indexes = client.prepare_index_params()
-    parameters = {"inverted_index_algo": "DAAT_MAXSCORE", "bm25_k1": 1.2, "bm25_b": 0.75}
-    indexes.add_index("bm25", index_type="SPARSE_INVERTED_INDEX", metric_type="BM25", params=parameters)
-    return indexes
+    return index_of(client, "bm25", "SPARSE_INVERTED_INDEX", "BM25", {"bm25_k1": 1.2, "bm25_b": 0.75})

@@ -241,6 +241,13 @@ class MilvusServer:
             return self._client
 
 
+def index_of(client: MilvusClient, field: str, kind: str, metric: str, parameters: Mapping[str, float]) -> IndexParams:
+    """One index. Its parameters stand in a field of that name: every server reads it, milvus-lite nothing else."""
+    indexes = client.prepare_index_params()
+    indexes.add_index(field, index_type=kind, metric_type=metric, params={"params": dict(parameters)})
+    return indexes
+
+
 def _why(code: object, database: str) -> str:
     if code == _DATABASE_MISSING:
         return f"Milvus has no database {database}; MQA_MILVUS_DATABASE names it"

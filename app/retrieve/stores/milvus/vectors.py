@@ -12,7 +12,7 @@ import numpy as np
 from app.errors import IndexUnavailable
 from app.ports import Vectors
 from app.retrieve.stores.milvus.names import collection_name, index_id_of
-from app.retrieve.stores.milvus.server import Collection, CollectionMissingError, MilvusServer
+from app.retrieve.stores.milvus.server import Collection, CollectionMissingError, MilvusServer, index_of
 
 if TYPE_CHECKING:
     from pymilvus import CollectionSchema, MilvusClient
@@ -145,7 +145,4 @@ def _schema(dimensions: int, client: MilvusClient) -> CollectionSchema:
 
 
 def _indexes(hnsw: Hnsw, client: MilvusClient) -> IndexParams:
-    indexes = client.prepare_index_params()
-    building = {"M": hnsw.m, "efConstruction": hnsw.ef_construction}
-    indexes.add_index("vector", index_type="HNSW", metric_type="COSINE", params=building)
-    return indexes
+    return index_of(client, "vector", "HNSW", "COSINE", {"M": hnsw.m, "efConstruction": hnsw.ef_construction})
