@@ -23,7 +23,7 @@
     |                           TrainingQueueFull (429)
     |- TrainingDiverged, TrainingFailed, TrainingGaveUp (500)
     `- SetupError               DataFolderLocked, DataFolderUnusable, PortInUse, AddressUnusable, WeightsMissing, WeightsCorrupt, UnknownModel, ExtraMissing,
-                                ServerNotRunning, OwnServerFailed, MigrationFailed
+                                ModelServerKeyMissing, SecretsUnusable, ServerNotRunning, OwnServerFailed, MigrationFailed
 
 Text in braces is filled from the keyword arguments, which may be phrases of `app/phrases.py`; `detail` goes to the log and never to a user.
 """
@@ -126,8 +126,10 @@ from app.errors.setup import (
     DataFolderUnusable,
     ExtraMissing,
     MigrationFailed,
+    ModelServerKeyMissing,
     OwnServerFailed,
     PortInUse,
+    SecretsUnusable,
     ServerNotRunning,
     SetupError,
     UnknownModel,
@@ -202,6 +204,7 @@ __all__ = [
     "MethodNotAllowed",
     "MigrationFailed",
     "ModelBusy",
+    "ModelServerKeyMissing",
     "ModelUnavailable",
     "NameTaken",
     "NeedsOcr",
@@ -227,6 +230,7 @@ __all__ = [
     "RebuildRunning",
     "RoleTooLow",
     "RouteNotFound",
+    "SecretsUnusable",
     "ServerNotRunning",
     "SessionEnded",
     "SetupError",

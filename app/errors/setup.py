@@ -59,6 +59,18 @@ class ExtraMissing(SetupError):
     zh = "{feature} 需要可选组件：请运行 `pip install 'manualqa[{extra}]'`。"
 
 
+class ModelServerKeyMissing(SetupError):
+    """The model server is for others and needs a key of 32 or more characters: set MQA_LLM_API_KEY there and where it is asked."""
+
+    zh = "单独运行的模型服务器供其他进程使用，须有至少 32 个字符的密钥：请在两端设置 MQA_LLM_API_KEY。"
+
+
+class SecretsUnusable(SetupError):
+    """The secrets in {folder} cannot be used: {reason}. Nothing that was there has been changed."""
+
+    zh = "{folder} 中的密钥无法使用：{reason}。已有的文件均未改动。"
+
+
 class ServerNotRunning(SetupError):
     """No manualqa server answers at {url}. Start one with `manualqa serve`, or set MQA_URL."""
 
