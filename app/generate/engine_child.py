@@ -66,10 +66,9 @@ def serve_until_stopped(serving: Serving, key: str, *stops: signal.Signals) -> i
     stopped = threading.Event()
     for stop in stops:
         signal.signal(stop, lambda *_: stopped.set())
-    server = _serve(serving, key)
+    _kept = _serve(serving, key)
     stopped.wait()
-    del server
-    os._exit(0)  # llama.cpp's threads may outlive the interpreter's shutdown otherwise
+    os._exit(0)  # at once: its own end waits for the step that it is in, and its threads may outlive the interpreter
 
 
 def _serve(serving: Serving, key: str) -> object:
