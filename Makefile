@@ -44,6 +44,7 @@ screenshots: $(STAMP) browser ## Take the pictures of the pages in docs/images a
 
 test: $(STAMP) browser ## Run all tests but those of vLLM and Milvus, in a real browser too (first time: environment, weights, Chromium)
 	@$(BIN)/manualqa models pull $(TEST_MODELS)
+	@$(BIN)/python -m tests.deploy.environment > /dev/null
 	@$(BIN)/pytest -n $(TEST_WORKERS) --dist loadfile --durations=10 --ignore=tests/web --ignore=tests/system --ignore=tests/vllm --ignore=tests/milvus
 	@$(BIN)/pytest --durations=5 tests/system
 	@$(BIN)/pytest -n $(WEB_WORKERS) --dist loadfile --durations=5 tests/web

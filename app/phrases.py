@@ -60,6 +60,7 @@ CHINESE: Final[dict[str, str]] = {
     "its reply broke off": "回复中断",
     "its reply broke off or is not understood": "回复中断或无法识别",
     "HTTP {n}": "HTTP 状态码 {n}",
+    "{name} is there without {other}; bring that back": "{name} 存在，但缺少 {other}；请先恢复后者",
     "weights are missing: {name}": "缺少权重文件 {name}",
     "cannot start: {why}": "无法启动：{why}",
     "ended with code {n}": "进程已退出，退出码 {n}",

@@ -19,6 +19,7 @@ from app.authors import Authors, author_name
 from app.catalogue.adapters import AdapterRows
 from app.catalogue.calibrations import Calibrations
 from app.catalogue.conversations import Conversations, History
+from app.catalogue.counts import Counts
 from app.catalogue.database import Sessions
 from app.catalogue.documents import Room
 from app.catalogue.evaluations import Evaluations
@@ -134,6 +135,7 @@ class Services:
         self.keys, self.evaluations = Keys(sessions), Evaluations(sessions)
         self.calibrations, self.trainings = Calibrations(sessions), Trainings(sessions)
         self.adapters, self.promotions = AdapterRows(sessions), Promotions(sessions)
+        self.counts = Counts(sessions)
         self.authors = Authors(self.adapters, self.promotions)
         self.conversations = Conversations(sessions, History(settings.max_conversations, settings.max_turns))
         self.web_sessions = WebSessions(sessions, settings.session_hours)

@@ -5,10 +5,23 @@ from __future__ import annotations
 import os
 from functools import lru_cache
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field, SecretStr
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import AfterValidator, DirectoryPath, Field, SecretStr
+from pydantic_core import PydanticCustomError
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SecretsSettingsSource, SettingsConfigDict
+
+
+def _hard_to_guess(key: SecretStr) -> SecretStr:
+    if not _KEY_LENGTHS[0] <= len(key.get_secret_value()) <= _KEY_LENGTHS[1]:
+        raise PydanticCustomError("key_length", "must have {least} to {most} characters", _KEY_FACTS)
+    return key
+
+
+_KEY_LENGTHS = (32, 200)
+_KEY_FACTS = dict(zip(("least", "most"), _KEY_LENGTHS, strict=True))
+OwnKey = Annotated[SecretStr, AfterValidator(_hard_to_guess)]
+"""A key of this service that somebody chose."""
 
 
 class Settings(BaseSettings):
@@ -23,6 +36,13 @@ class Settings(BaseSettings):
     models_dir: Path = Field(
         Path("~/.cache/manualqa/models"), description="Folder of model weights, shared by all servers."
     )
+
+    # Secrets, and keys that are there from the beginning.
+    secrets_dir: DirectoryPath | None = Field(
+        None, description="Folder with a file for each secret, named like its setting; the environment goes before it."
+    )
+    first_key: OwnKey | None = Field(None, description="The first API key; by default a new one is made and printed.")
+    metrics_key: OwnKey | None = Field(None, description="A key that may read the metrics and nothing else.")
 
     # Fetching weights.
     hub_url: str | None = Field(
@@ -319,6 +339,21 @@ class Settings(BaseSettings):
     promotion_margin: float = Field(
         0.02, ge=0, le=1, description="How much a headline metric may fall where an adapter is promoted."
     )
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - there is no such file
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - its folder is a setting itself
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """What is given, then the environment, then the files of `secrets_dir` (`mqa_llm_api_key`, ...)."""
+        folder = os.environ.get("MQA_SECRETS_DIR")
+        if not folder or not Path(folder).is_dir():  # no folder is a fault that the field tells
+            return init_settings, env_settings
+        return init_settings, env_settings, SecretsSettingsSource(settings_cls, folder)
 
     @property
     def adapters_dir(self) -> Path:

@@ -45,6 +45,8 @@ FAULTS: Final[dict[str, tuple[str, str]]] = {
     "literal_error": _CHOICE,
     "enum": _CHOICE,
     "path_type": ("must be a path", "须为路径"),
+    "path_not_directory": ("must be a folder that is there", "须为已存在的文件夹"),
+    "key_length": ("must have {least} to {most} characters", "须为 {least} 到 {most} 个字符"),
 }
 
 

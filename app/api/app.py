@@ -24,6 +24,7 @@ from app.api import (
     keys,
     knowledge_bases,
     maintenance,
+    metrics,
     page_images,
     problems,
     questions,
@@ -33,6 +34,7 @@ from app.api.csp_reports import CspReports
 from app.api.deps import reader
 from app.api.headers import SecurityHeaders
 from app.api.limits import BodyLimit
+from app.api.measures import Measures
 from app.api.observe import Observe
 from app.api.sign_in_links import SignInLinks
 from app.api.users_first import UsersFirst
@@ -47,6 +49,7 @@ it read as proof, and says so when the manuals have no answer. Send an API key a
 
 ROUTES = (
     health,
+    metrics,
     knowledge_bases,
     documents,
     page_images,
@@ -108,13 +111,14 @@ def create_app(services: Services, trainings: TrainingJobs | None = None) -> Fas
     app.state.evaluations, app.state.trainings = runs, trainings
     app.state.adapters, app.state.promoting = registry, promoting
     app.state.conversing = build_conversing(services)
+    app.state.measures = Measures()
     app.state.sign_in_links = SignInLinks()
     app.state.csp_reports = CspReports()
     problems.install(app)
     app.add_middleware(UsersFirst, courtesy=runs.courtesy)
     app.add_middleware(BodyLimit, limit_kb=services.settings.max_body_kb)
     app.add_middleware(SecurityHeaders)
-    app.add_middleware(Observe)
+    app.add_middleware(Observe, measures=app.state.measures)
 
     @app.get("/openapi.json", include_in_schema=False, dependencies=[reader])
     def describe() -> JSONResponse:

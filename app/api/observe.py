@@ -1,4 +1,4 @@
-"""Gives every request an id and logs what became of it: never its query, body or key."""
+"""Gives every request an id, logs and counts what became of it: never its query, body or key."""
 
 from __future__ import annotations
 
@@ -9,14 +9,17 @@ import structlog
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from app.api.measures import Measures
+
 log = structlog.get_logger(__name__)
 
 
 class Observe:
     """ASGI middleware; it never touches the body, so streams and disconnects pass as they are."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, measures: Measures) -> None:
         self._app = app
+        self._measures = measures
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -36,4 +39,5 @@ class Observe:
                 await self._app(scope, receive, observed)
             finally:
                 seconds = round(time.perf_counter() - started, 4)
+                self._measures.request(scope, status, seconds)
                 log.info("request", method=scope["method"], path=scope["path"], status=status, seconds=seconds)

@@ -7,6 +7,7 @@ import secrets
 from enum import StrEnum
 
 from sqlalchemy import func, select
+from sqlalchemy.exc import IntegrityError
 
 from app.catalogue.database import Sessions
 from app.catalogue.records import Key
@@ -14,6 +15,7 @@ from app.catalogue.tables import KeyRow, now
 from app.errors import KeyInvalid, NotFound
 
 PREFIX = "mqa_"
+FIRST_ID = "key-first"
 LOCAL_ID = "local"
 """Whose key is no row: who has the token of the running server, or its sign-in link, on the same machine."""
 
@@ -59,6 +61,16 @@ class Keys:
             session.add(row)
             session.flush()
             return key_of(row), secret
+
+    def create_first(self, secret: str) -> None:
+        """The first admin key, where there is none yet; several processes may do so at the same moment."""
+        if self.count():
+            return
+        try:
+            with self._sessions.begin() as session:
+                session.add(KeyRow(id=FIRST_ID, name="first key", role=Role.ADMIN, sha256=digest(secret)))
+        except IntegrityError:  # another process was faster
+            return
 
     def find(self, secret: str) -> Key:
         """The key of this secret; raises `KeyInvalid` where there is none or it was revoked.

@@ -84,6 +84,7 @@ class DocumentRow(Table):
             sqlite_where=text("state != 'deleting'"),
             postgresql_where=text("state != 'deleting'"),
         ),
+        Index("documents_by_state", "state"),
     )
 
     id: Mapped[str] = mapped_column(String(40), primary_key=True)

@@ -65,6 +65,28 @@ def serve(
     run_server(at.settings.model_copy(update=changes), at.words, at.err, sample)
 
 
+@cli.command("model-server")
+def model_server(
+    host: Annotated[str, typer.Option(help="Address to listen on. · 监听地址。")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Port. · 端口。")] = 8001,
+) -> None:
+    """Serve the local language model alone, for other machines' `serve`. · 单独运行本地语言模型服务器。"""
+    from app.cli.model_server import run_model_server  # noqa: PLC0415
+
+    raise typer.Exit(run_model_server(terminal(), host, port))
+
+
+@cli.command()
+def init(
+    folder: Annotated[Path, typer.Argument(help="Folder of the secrets. · 存放密钥的文件夹。")] = Path("secrets"),
+    json_: JsonFlag = False,
+) -> None:
+    """Make the secrets of docker-compose.yml that are not there yet. · 生成 docker-compose.yml 尚缺的密钥文件。"""
+    from app.cli.secret_files import make_secrets  # noqa: PLC0415
+
+    make_secrets(terminal(), folder, as_json=json_)
+
+
 @cli.command()
 def ingest(
     paths: Annotated[

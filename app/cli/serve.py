@@ -122,7 +122,10 @@ def _listen(settings: Settings) -> socket.socket:
 
 
 def _show_first_key(services: Services, words: Words, console: Console) -> None:
-    if services.keys.count() == 0:
+    given = services.settings.first_key
+    if given is not None:
+        services.keys.create_first(given.get_secret_value())
+    elif services.keys.count() == 0:
         _, secret = services.keys.create("first key", Role.ADMIN)
         console.print(words("first_key", secret=secret), markup=False, soft_wrap=True)
 

@@ -74,6 +74,13 @@ WORDS: dict[str, tuple[str, str]] = {
     "answer": ("Answer", "回答"),
     "ready_in": ("Ready: {url}  (started in {seconds:.1f} s)", "已就绪：{url}（启动用时 {seconds:.1f} 秒）"),
     "listening": ("Listening on {url}; loading the models ...", "正在监听 {url}，模型加载中……"),
+    "secret_made": ("{name}: made", "{name}：已生成"),
+    "secret_kept": ("{name}: was there, left as it is", "{name}：已存在，未改动"),
+    "secrets_in": (
+        "The secrets are in {folder}; keep a copy of the folder, and show it to nobody.",
+        "密钥文件位于 {folder}；请备份该文件夹，切勿外泄。",
+    ),
+    "serving_model": ("Serving {name} on {host}:{port}", "正在 {host}:{port} 提供模型 {name}"),
     "first_key": (
         "API key (shown only once; keep it safe): {secret}",
         "API 密钥（仅显示这一次，请妥善保存）：{secret}",

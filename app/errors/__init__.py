@@ -22,8 +22,9 @@
     |                           NotReady, PagesBusy, BlobsUnavailable, EvaluationQueueFull (429), EvaluationStopped, HostingFailed,
     |                           TrainingQueueFull (429)
     |- TrainingDiverged, TrainingFailed, TrainingGaveUp (500)
-    `- SetupError               DataFolderLocked, DataFolderUnusable, PortInUse, AddressUnusable, WeightsMissing, WeightsCorrupt, UnknownModel, ExtraMissing, MilvusAddressMissing,
-                                ServerNotRunning, OwnServerFailed, MigrationFailed, BlobStoreUnusable
+    `- SetupError               DataFolderLocked, DataFolderUnusable, PortInUse, AddressUnusable, WeightsMissing, WeightsCorrupt, UnknownModel, ExtraMissing,
+                                ModelServerKeyMissing, SecretsUnusable, ServerNotRunning, OwnServerFailed, MigrationFailed, MilvusAddressMissing,
+                                BlobStoreUnusable
 
 Text in braces is filled from the keyword arguments, which may be phrases of `app/phrases.py`; `detail` goes to the log and never to a user.
 """
@@ -129,8 +130,10 @@ from app.errors.setup import (
     ExtraMissing,
     MigrationFailed,
     MilvusAddressMissing,
+    ModelServerKeyMissing,
     OwnServerFailed,
     PortInUse,
+    SecretsUnusable,
     ServerNotRunning,
     SetupError,
     UnknownModel,
@@ -210,6 +213,7 @@ __all__ = [
     "MigrationFailed",
     "MilvusAddressMissing",
     "ModelBusy",
+    "ModelServerKeyMissing",
     "ModelUnavailable",
     "NameTaken",
     "NeedsOcr",
@@ -235,6 +239,7 @@ __all__ = [
     "RebuildRunning",
     "RoleTooLow",
     "RouteNotFound",
+    "SecretsUnusable",
     "ServerNotRunning",
     "SessionEnded",
     "SetupError",

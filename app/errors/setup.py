@@ -71,6 +71,18 @@ class MilvusAddressMissing(SetupError):
     zh = "MQA_VECTOR_STORE 为 milvus，但没有指定服务器。请把 MQA_MILVUS_URI 设为其地址，例如 http://127.0.0.1:19530。"
 
 
+class ModelServerKeyMissing(SetupError):
+    """The model server is for others and needs a key of 32 or more characters: set MQA_LLM_API_KEY there and where it is asked."""
+
+    zh = "单独运行的模型服务器供其他进程使用，须有至少 32 个字符的密钥：请在两端设置 MQA_LLM_API_KEY。"
+
+
+class SecretsUnusable(SetupError):
+    """The secrets in {folder} cannot be used: {reason}. Nothing that was there has been changed."""
+
+    zh = "{folder} 中的密钥无法使用：{reason}。已有的文件均未改动。"
+
+
 class ServerNotRunning(SetupError):
     """No manualqa server answers at {url}. Start one with `manualqa serve`, or set MQA_URL."""
 

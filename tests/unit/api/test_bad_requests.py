@@ -19,6 +19,7 @@ from app.api import (
     keys,
     knowledge_bases,
     maintenance,
+    metrics,
     page_images,
     questions,
     sign_in_links,
@@ -34,7 +35,7 @@ def described_routes() -> list[tuple[str, str]]:
     """(method, path) of every route of the API; needs no server."""
     app = FastAPI()
     modules = (health, knowledge_bases, documents, jobs, questions, evaluations, calibration, keys)
-    for module in (*modules, maintenance, page_images, sign_in_links, conversations, adapters, finetune):
+    for module in (*modules, maintenance, metrics, page_images, sign_in_links, conversations, adapters, finetune):
         app.include_router(module.router)
     return [(method.upper(), path) for path, methods in app.openapi()["paths"].items() for method in methods]
 

@@ -1,0 +1,76 @@
+"""What is counted and measured for Prometheus; only user of `prometheus_client`.
+
+No label is a user's string: routes are their templates, methods and statuses a short list, the rest our own names.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
+from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
+from starlette.types import Scope
+
+from app import __version__
+from app.types import DocumentState, JobState
+
+CONTENT_TYPE = CONTENT_TYPE_LATEST
+OTHER = "other"
+"""The route of a path that no route takes, and the method of what is no method of ours."""
+
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+_SECONDS = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0)
+"""From a list of documents to an answer that a small model writes on two cores."""
+
+
+class Measures:
+    """The measures of one server, from its start on."""
+
+    def __init__(self) -> None:
+        self._registry = CollectorRegistry()
+        self._requests = Counter(
+            "manualqa_requests",
+            "Requests that have ended, by route and class of status.",
+            ["method", "route", "status"],
+            registry=self._registry,
+        )
+        self._seconds = Histogram(
+            "manualqa_request_seconds",
+            "Time of requests to their last byte: of a streamed answer, to its last word.",
+            ["method", "route"],
+            buckets=_SECONDS,
+            registry=self._registry,
+        )
+        self._parts = Gauge(
+            "manualqa_part_ready",
+            "1 where a part of the service is ready, 0 where it is not.",
+            ["part"],
+            registry=self._registry,
+        )
+        self._documents = Gauge("manualqa_documents", "Documents by state.", ["state"], registry=self._registry)
+        self._jobs = Gauge("manualqa_jobs", "Jobs by state.", ["state"], registry=self._registry)
+        version = Gauge("manualqa_build", "1, with the version that runs.", ["version"], registry=self._registry)
+        version.labels(__version__).set(1)
+        ProcessCollector(registry=self._registry)
+
+    def request(self, scope: Scope, status: int, seconds: float) -> None:
+        """A request has ended; status 0 is one that its client left before it was answered."""
+        method = scope["method"] if scope["method"] in _METHODS else OTHER
+        route = getattr(scope.get("route"), "path", OTHER)
+        self._requests.labels(method, route, f"{status // 100}xx" if status else "none").inc()
+        self._seconds.labels(method, route).observe(seconds)
+
+    def state(
+        self, parts: Mapping[str, bool], documents: Mapping[DocumentState, int], jobs: Mapping[JobState, int]
+    ) -> None:
+        """How the service stands now."""
+        for name, ready in parts.items():
+            self._parts.labels(name).set(ready)
+        for document_state, count in documents.items():
+            self._documents.labels(document_state.value).set(count)
+        for job_state, count in jobs.items():
+            self._jobs.labels(job_state.value).set(count)
+
+    def text(self) -> bytes:
+        """All of it, in the text format of Prometheus."""
+        return generate_latest(self._registry)

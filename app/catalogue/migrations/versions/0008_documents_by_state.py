@@ -1,0 +1,13 @@
+"""counting documents by state reads an index alone"""
+
+from alembic import op
+
+
+revision = "0008"
+down_revision = "0007"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    op.create_index("documents_by_state", "documents", ["state"])
