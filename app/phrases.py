@@ -92,6 +92,7 @@ CHINESE: Final[dict[str, str]] = {
     "the keyword index could not be read or written": "关键词索引无法读写",
     "its files could not be removed": "索引文件无法删除",
     "The Milvus store": "Milvus 存储",
+    "nothing answers at MQA_MILVUS_URI, or it refuses MQA_MILVUS_TOKEN": "MQA_MILVUS_URI 处没有应答，或 MQA_MILVUS_TOKEN 被拒绝",
     "Milvus does not answer": "Milvus 没有应答",
     "Milvus refuses the request": "Milvus 拒绝了请求",
     "Milvus has no database {name}; MQA_MILVUS_DATABASE names it": "Milvus 中没有数据库 {name}；请检查 MQA_MILVUS_DATABASE",

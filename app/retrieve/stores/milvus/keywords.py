@@ -32,6 +32,9 @@ _TIES = 32
 _MOST_BYTES = 65_535
 """The longest text that a field of Milvus holds: 7,281 words of ours, more than the largest chunk has."""
 
+_NO_WORD = "none"
+"""Stands in an entry without a word, which some versions refuse; words of ours have eight letters and digits."""
+
 _REQUEST_BYTES = 8_000_000
 """Text in one request, where Milvus takes 64 MB: a manual of some 1,500 passages."""
 
@@ -146,7 +149,7 @@ def _words(entry: IndexEntry) -> str:
     if len(words) > _MOST_BYTES:
         log.warning("keywords_cut", chunk_id=entry.chunk_id, bytes=len(words))
         words = words[:_MOST_BYTES].rpartition(" ")[0]
-    return words
+    return words or _NO_WORD
 
 
 @lru_cache(maxsize=100_000)

@@ -25,11 +25,15 @@ MOST_HITS = 16_384
 """What Milvus gives at most in one answer."""
 
 _BATCH = 1000
-"""Ids in one request, and rows in one answer."""
+"""Ids in one request, and so rows in one answer."""
+
+_PAGE = 8000
+"""Ids in one answer where all are read."""
 
 _FIRST_WAIT = 0.1
 _LONGEST_WAIT = 2.0
 
+_NOT_CONNECTED = 2
 _COLLECTION_MISSING = 100
 _NOT_LOADED = 101
 _INDEX_MISSING = 700
@@ -100,9 +104,8 @@ class MilvusServer:
 
         def make(client: MilvusClient, seconds: float) -> None:
             if not client.has_collection(name, timeout=seconds):
-                client.create_collection(
-                    name, schema=collection.schema(client), num_shards=1, consistency_level="Bounded", timeout=seconds
-                )
+                # one shard, since BM25 counts words within each
+                client.create_collection(name, schema=collection.schema(client), num_shards=1, timeout=seconds)
             if not client.list_indexes(name, timeout=seconds):
                 client.create_index(name, collection.indexes(client), timeout=seconds)
             client.load_collection(name, timeout=seconds)
@@ -139,7 +142,7 @@ class MilvusServer:
         def read(client: MilvusClient, seconds: float) -> set[str]:
             pages = client.query_iterator(
                 name,
-                batch_size=_BATCH,
+                batch_size=_PAGE,
                 filter=among,
                 output_fields=["id"],
                 timeout=seconds,
@@ -251,6 +254,8 @@ def index_of(client: MilvusClient, field: str, kind: str, metric: str, parameter
 def _why(code: object, database: str) -> str:
     if code == _DATABASE_MISSING:
         return f"Milvus has no database {database}; MQA_MILVUS_DATABASE names it"
+    if code == _NOT_CONNECTED:  # pymilvus tells no difference
+        return "nothing answers at MQA_MILVUS_URI, or it refuses MQA_MILVUS_TOKEN"
     if code in _PERMANENT:
         return "Milvus refuses the request"
     return "Milvus does not answer"
