@@ -304,6 +304,10 @@ class Settings(BaseSettings):
         return self.data_dir / "files"
 
     @property
+    def backups_dir(self) -> Path:
+        return self.data_dir / "backups"
+
+    @property
     def blob_cache_dir(self) -> Path:
         return self.data_dir / "blob-cache"
 

@@ -13,17 +13,19 @@
     |                           NothingToResume, EvaluationUnanswered, CalibrationImpossible, ConversationFull,
     |                           AdapterNameTaken, AdaptersFull, AdapterChanged, AdapterNotHosted, AdapterRetired,
     |                           AdapterPromoted, ProofUnusable, PromotionRefused, NothingToRollBack,
-    |                           TrainingBaseUnusable, TrainingDoesNotFit, TrainingEnded, TrainingDone, TrainingsFull
+    |                           TrainingBaseUnusable, TrainingDoesNotFit, TrainingEnded, TrainingDone, TrainingsFull,
+    |                           BackupRunning
     |- Denied                   KeyMissing (401), KeyInvalid (401), SessionEnded (401), SignInLinkInvalid (401),
     |                           RoleTooLow (403), CrossSite (403)
     |- DocumentError            Unreadable, EmptyFile, NoText, NeedsOcr, Encrypted, TooManyPages, DocumentTooCostly,
     |                           PageImageFailed, IngestFailed, RebuildFailed, GaveUp, BlobDamaged
     |- Unavailable (503)        ModelUnavailable, ModelBusy (429), EmbedderUnavailable, OcrUnavailable, IndexUnavailable, DiskFull (507),
-    |                           NotReady, PagesBusy, BlobsUnavailable, EvaluationQueueFull (429), EvaluationStopped, HostingFailed,
+    |                           NotReady, PagesBusy, BlobsUnavailable, BackupFailed, EvaluationQueueFull (429), EvaluationStopped, HostingFailed,
     |                           TrainingQueueFull (429)
     |- TrainingDiverged, TrainingFailed, TrainingGaveUp (500)
     `- SetupError               DataFolderLocked, DataFolderUnusable, PortInUse, AddressUnusable, WeightsMissing, WeightsCorrupt, UnknownModel, ExtraMissing,
-                                ServerNotRunning, OwnServerFailed, MigrationFailed, BlobStoreUnusable
+                                ServerNotRunning, OwnServerFailed, MigrationFailed, BlobStoreUnusable,
+                                BackupInvalid, BackupTargetTaken, RestoreRefused, RestoreUnfinished
 
 Text in braces is filled from the keyword arguments, which may be phrases of `app/phrases.py`; `detail` goes to the log and never to a user.
 """
@@ -84,6 +86,7 @@ from app.errors.finetuning import (
     TrainingsFull,
 )
 from app.errors.requests import (
+    BackupRunning,
     BodyTooLarge,
     CalibrationImpossible,
     CalibrationNotFound,
@@ -123,6 +126,8 @@ from app.errors.requests import (
 )
 from app.errors.setup import (
     AddressUnusable,
+    BackupInvalid,
+    BackupTargetTaken,
     BlobStoreUnusable,
     DataFolderLocked,
     DataFolderUnusable,
@@ -130,6 +135,8 @@ from app.errors.setup import (
     MigrationFailed,
     OwnServerFailed,
     PortInUse,
+    RestoreRefused,
+    RestoreUnfinished,
     ServerNotRunning,
     SetupError,
     UnknownModel,
@@ -137,6 +144,7 @@ from app.errors.setup import (
     WeightsMissing,
 )
 from app.errors.unavailable import (
+    BackupFailed,
     BlobsUnavailable,
     DiskFull,
     EmbedderUnavailable,
@@ -161,6 +169,10 @@ __all__ = [
     "AdapterRetired",
     "AdaptersFull",
     "AddressUnusable",
+    "BackupFailed",
+    "BackupInvalid",
+    "BackupRunning",
+    "BackupTargetTaken",
     "BlobDamaged",
     "BlobStoreUnusable",
     "BlobsUnavailable",
@@ -231,6 +243,8 @@ __all__ = [
     "QuestionTooLong",
     "RebuildFailed",
     "RebuildRunning",
+    "RestoreRefused",
+    "RestoreUnfinished",
     "RoleTooLow",
     "RouteNotFound",
     "ServerNotRunning",
