@@ -20,6 +20,7 @@ from app.errors import BackupInvalid
 from app.ingest.backup.restoring import check_backup
 from app.settings import child_environment
 from tests.faults.server import FaultServer, Json
+from tests.fixtures.s3_server import an_s3_server
 from tests.fixtures.waiting import wait_for
 
 KEPT = [f"kept{n}" for n in range(8)]
@@ -31,10 +32,10 @@ def a_manual(marker: str) -> bytes:
     return "\n\n".join(f"# Section {n}\n\n{line.format(n=n) * 3}" for n in range(12)).encode()
 
 
-def command(data: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+def command(data: Path, *arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "app.cli", *arguments],
-        env=child_environment(MQA_DATA_DIR=str(data), MQA_LANGUAGE="en", MQA_MIN_FREE_DISK_MB="0"),
+        env=child_environment(MQA_DATA_DIR=str(data), MQA_LANGUAGE="en", MQA_MIN_FREE_DISK_MB="0", **settings),
         capture_output=True,
         text=True,
         check=False,
@@ -184,7 +185,11 @@ def test_only_a_whole_and_unchanged_backup_is_restored_and_only_into_an_empty_fo
     (data / "catalogue.sqlite").write_bytes(b"half of it")
     refused = command(data, "serve", "--port", "0")
     assert (refused.returncode, "Run `manualqa restore` again" in " ".join(refused.stderr.split())) == (1, True)
-    assert command(data, "restore", str(target)).returncode == 0
+    with an_s3_server(tmp_path / "s3") as storage:  # a backup of a folder fits into object storage
+        assert command(data, "restore", str(target), **storage.settings()).returncode == 0
+        there = {blob.sha256 for blob in storage.blobs(tmp_path / "cache", prefix="manualqa").all()}
+    assert there == {path.name for path in target.glob("files/*/*")}
+    assert len(there) == len(KEPT)
     assert not (data / "restoring").exists()
 
 
