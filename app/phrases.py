@@ -41,6 +41,16 @@ CHINESE: Final[dict[str, str]] = {
     "it does not answer as it should": "应答不正常",
     "MQA_S3_BUCKET, MQA_S3_ACCESS_KEY_ID and MQA_S3_SECRET_ACCESS_KEY have to be set": "必须设置 MQA_S3_BUCKET、MQA_S3_ACCESS_KEY_ID 和 MQA_S3_SECRET_ACCESS_KEY",
     "Object storage": "对象存储",
+    # Backups.
+    "its manifest is not valid": "清单无效",
+    "it has no manifest: it is not whole": "没有清单，备份不完整",
+    "the file {name} cannot be read": "无法读取文件 {name}",
+    "the file {name} was changed": "文件 {name} 已被改动",
+    "{n} of {m} entries came back": "应有 {m} 条，恢复了 {n} 条",
+    "a database could not be copied": "无法复制数据库",
+    "a database is damaged": "数据库已损坏",
+    "the server stops": "服务器正在停止",
+    "the target gives back other vectors than it was given": "目标存储返回的向量与写入的不同",
     # Requests.
     "the body could not be read": "无法读取请求体",
     "the form could not be read": "无法读取表单",

@@ -180,10 +180,14 @@ class VectorStore(Protocol):
 
     Law: `upsert` of the same id replaces it; a returned call is durable; `search` returns (chunk id, cosine) pairs
     best first; `cosines` gives the exact cosine for each id that is there; a missing index is empty; deletes of
-    absent ids do nothing; `indexes` names all that were written to and not dropped. Raises `IndexUnavailable`.
+    absent ids do nothing; `indexes` names all that were written to and not dropped; `vectors` gives those of the asked
+    ids that are there, in the order asked, and their vectors as they were written (the same up to 1e-4 in each number).
+    Raises `IndexUnavailable`.
     """
 
     def upsert(self, index_id: str, chunk_ids: Sequence[str], vectors: Vectors) -> None: ...
+
+    def vectors(self, index_id: str, chunk_ids: Sequence[str]) -> tuple[list[str], Vectors]: ...
 
     def search(self, index_id: str, vector: Vectors, limit: int) -> list[tuple[str, float]]: ...
 

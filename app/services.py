@@ -45,7 +45,8 @@ from app.generate.engine import LocalEngine
 from app.generate.events import AnswerEvent, DoneEvent
 from app.generate.hosting import AdapterHost
 from app.generate.translate import Translator
-from app.ingest.consistency import Consistency
+from app.ingest.backup.writing import BackupPlaces, Backups
+from app.ingest.consistency import Consistency, Mending
 from app.ingest.durable import WorkerLimits
 from app.ingest.indexing import Indexing, Stores
 from app.ingest.jobs import JobEngine, Work
@@ -165,13 +166,17 @@ class Services:
         self._engine_of_jobs = JobEngine(settings.data_dir, stores, work, limits)
         room = Room(settings.max_documents, settings.max_knowledge_base_mb * 1_000_000)
         self.library = Library(stores, self._engine_of_jobs, self.fingerprint, room)
-        self.consistency = Consistency(stores, Inspection(sessions), self.library, self._engine_of_jobs, pipeline)
+        mending = Mending(self.library, self._engine_of_jobs, pipeline)
+        self.consistency = Consistency(stores, Inspection(sessions), mending)
+        places = BackupPlaces(settings.backups_dir, settings.data_dir, settings.adapters_dir, settings.finetune_dir)
+        self.backups = Backups(places, stores, pipeline.turns, self.is_draining)
 
     # --- life ---------------------------------------------------------------------------------------------------------
 
     def start(self) -> None:
         """Starts the model server and the worker, and loads the embedder beside them."""
         self._sweep_files()
+        self.backups.sweep()
         self.conversations.stop_running()
         self.page_views.start()
         if self._engine is not None:

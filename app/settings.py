@@ -129,7 +129,7 @@ class Settings(BaseSettings):
         "folder", description="Originals in the data folder, or in S3-compatible storage that all processes share."
     )
     s3_endpoint: str | None = Field(
-        None, pattern=r"^https?://[^\s/]+$", description="Address of the storage; by default Amazon's of the region."
+        None, pattern=r"^https?://[^\s/@]+$", description="Address of the storage; by default Amazon's of the region."
     )
     s3_bucket: str | None = Field(
         None, pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$", description="Bucket of the originals; it has to be there."
@@ -362,6 +362,10 @@ class Settings(BaseSettings):
     @property
     def files_dir(self) -> Path:
         return self.data_dir / "files"
+
+    @property
+    def backups_dir(self) -> Path:
+        return self.data_dir / "backups"
 
     @property
     def blob_cache_dir(self) -> Path:

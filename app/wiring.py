@@ -7,11 +7,14 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 
 from app.catalogue.contents import Contents
 from app.catalogue.database import Sessions, open_database
 from app.catalogue.documents import Documents
+from app.catalogue.folder import DataFolder
 from app.catalogue.generations import Generations
+from app.catalogue.inspection import Inspection
 from app.catalogue.jobs import Jobs
 from app.catalogue.knowledge_bases import KnowledgeBases
 from app.conversing import Conversing
@@ -19,6 +22,7 @@ from app.errors import (
     AdapterInvalid,
     BlobStoreUnusable,
     BlobsUnavailable,
+    EmbedderUnavailable,
     ExtraMissing,
     MilvusAddressMissing,
     UnknownModel,
@@ -38,11 +42,13 @@ from app.generate.hosting import EngineHost, VllmHost
 from app.generate.llm import FixedEndpoint, OpenAICompatibleModel
 from app.generate.model_server import EngineConfig
 from app.ingest import ocr
+from app.ingest.backup.restoring import Restore, check_backup, copy_databases, prepare_folder
 from app.ingest.blobs.cache import BlobCache
 from app.ingest.blobs.folder import FolderBlobs
 from app.ingest.blobs.s3 import S3Blobs, S3Place
+from app.ingest.consistency import Consistency, Report
 from app.ingest.files import FileStore
-from app.ingest.indexing import Stores
+from app.ingest.indexing import Indexing, Stores
 from app.ingest.media import parser_for
 from app.ingest.pipeline import Reading
 from app.ingest.rendering.cache import ImageCache
@@ -59,6 +65,7 @@ from app.retrieve.stores.milvus.server import MilvusConfig, MilvusServer
 from app.retrieve.stores.milvus.vectors import Hnsw, MilvusVectorStore
 from app.services import Parts, Services
 from app.settings import Settings
+from app.types import Fingerprint
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,8 +113,15 @@ def build_services(settings: Settings, run_token: str, parts: Parts | None = Non
     """The services of a server that owns `settings.data_dir`; raises `SetupError`s."""
     database = open_database(settings.data_dir)
     sessions = Sessions(database)
+    stores = open_stores(settings, sessions)
+    chosen = parts or chosen_parts(settings)
+    return Services(settings, stores, database, sessions, chosen, chosen.reading or reading(settings), run_token)
+
+
+def open_stores(settings: Settings, sessions: Sessions) -> Stores:
+    """Everything that documents leave traces in; raises `SetupError`s."""
     indexes = VECTOR_STORES[settings.vector_store](settings)
-    stores = Stores(
+    return Stores(
         bases=KnowledgeBases(sessions),
         documents=Documents(sessions),
         generations=Generations(sessions),
@@ -118,8 +132,6 @@ def build_services(settings: Settings, run_token: str, parts: Parts | None = Non
         keywords=indexes.keywords,
         images=ImageCache(settings.page_images_dir, settings.page_image_cache_mb, settings.min_free_disk_mb),
     )
-    chosen = parts or chosen_parts(settings)
-    return Services(settings, stores, database, sessions, chosen, chosen.reading or reading(settings), run_token)
 
 
 def open_files(settings: Settings) -> FileStore:
@@ -154,6 +166,47 @@ def _s3_blobs(settings: Settings) -> BlobStore:
         settings.s3_request_seconds,
     )
     return S3Blobs(place, BlobCache(settings.blob_cache_dir, settings.blob_cache_mb, settings.min_free_disk_mb))
+
+
+def restore_backup(settings: Settings, backup: Path, told: Callable[[str], None]) -> Report:
+    """Restores a backup into the empty data folder, which this process owns; what does not agree afterwards.
+
+    `told` gets the name of each part before it is restored. Raises `BackupInvalid`, `RestoreRefused`, and what opening
+    the stores raises. Broken off, the folder is of no use to a server, and the next restore begins anew.
+    """
+    told("checking")
+    manifest = check_backup(backup)
+    folder = DataFolder(settings.data_dir)
+    prepare_folder(settings.data_dir, again=folder.is_restoring())
+    folder.begin_restoring()
+    copy_databases(backup, settings.data_dir)
+    database = open_database(settings.data_dir)
+    sessions = Sessions(database)
+    stores = open_stores(settings, sessions)
+    facts = Inspection(sessions)
+    try:
+        restore = Restore(backup, manifest, stores, Indexing(stores, _no_embedder), facts)
+        told("originals")
+        restore.originals(settings.files_dir)
+        told("vectors")
+        restore.vectors()
+        told("keywords")
+        restore.keywords()
+        told("folders")
+        restore.folders(settings.adapters_dir, settings.finetune_dir)
+        told("comparing")
+        restore.compare()
+        report = Consistency(stores, facts, None).check()
+    finally:
+        stores.keywords.close()
+        stores.vectors.close()
+        database.dispose()
+    folder.end_restoring()
+    return report
+
+
+def _no_embedder(fingerprint: Fingerprint) -> Embedder:
+    raise EmbedderUnavailable(f"asked for {fingerprint.embedder}", reason="its files could not be loaded")
 
 
 def build_conversing(services: Services) -> Conversing:

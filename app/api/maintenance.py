@@ -7,7 +7,7 @@ from typing import Final
 from fastapi import APIRouter
 
 from app.api.deps import LanguageDep, ServicesDep, admin
-from app.api.schemas import CheckedOut, CheckIn, CheckOut, FindingOut
+from app.api.schemas import BackupOut, CheckedOut, CheckIn, CheckOut, FindingOut
 from app.ingest.consistency import Disagreement, Finding
 from app.types import Language
 
@@ -65,14 +65,35 @@ def check(body: CheckIn, services: ServicesDep, language: LanguageDep) -> CheckO
     )
 
 
-def _finding_out(finding: Finding, language: Language) -> FindingOut:
+@router.post("/backups", status_code=201, dependencies=[admin])
+def write_backup(services: ServicesDep) -> BackupOut:
+    """Write a backup of everything into the folder `backups` of the data folder, under the id that comes back."""
+    backup = services.backups.write()
+    counts = backup.manifest.counts
+    return BackupOut(
+        id=backup.id,
+        created_at=backup.manifest.created_at,
+        files=len(backup.manifest.files),
+        bytes=backup.manifest.bytes,
+        knowledge_bases=counts.knowledge_bases,
+        documents=counts.documents,
+        ready=counts.ready,
+        originals_left_out=list(backup.manifest.left_out),
+    )
+
+
+def wording(finding: Finding, language: Language) -> str:
+    """A finding as people read it."""
     english, chinese = WORDING[finding.kind]
-    template = chinese if language == "zh" else english
+    return (chinese if language == "zh" else english).format(name=finding.name or "?", count=finding.count)
+
+
+def _finding_out(finding: Finding, language: Language) -> FindingOut:
     return FindingOut(
         kind=finding.kind,
         knowledge_base_id=finding.knowledge_base_id,
         document_id=finding.document_id,
-        message=template.format(name=finding.name or "?", count=finding.count),
+        message=wording(finding, language),
         count=finding.count,
         repaired=finding.repaired,
     )

@@ -296,6 +296,19 @@ class BatchOut(Shape):
     items: list[BatchItem]
 
 
+class BackupOut(Shape):
+    """A backup that was written: its id is its folder's name."""
+
+    id: str
+    created_at: datetime
+    files: int
+    bytes: int
+    knowledge_bases: int
+    documents: int
+    ready: int
+    originals_left_out: list[str] = Field(description="Originals that were missing or damaged already, by sha256.")
+
+
 class CheckIn(Body):
     repair: bool = Field(False, description="Mend what can be mended.")
     deep: bool = Field(False, description="Read every file and compare its hash; takes long.")

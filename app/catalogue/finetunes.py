@@ -117,6 +117,11 @@ class Trainings:
         with self._sessions() as session:
             return set(session.scalars(select(FinetuneJobRow.id)))
 
+    def open_ids(self) -> set[str]:
+        """The ids of trainings that wait or run."""
+        with self._sessions() as session:
+            return set(session.scalars(select(FinetuneJobRow.id).where(FinetuneJobRow.state.in_(OPEN))))
+
     # --- what people ask for --------------------------------------------------------------------------------------
 
     def require_room(self, room: TrainingRoom) -> None:

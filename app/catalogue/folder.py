@@ -9,7 +9,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from app.errors import DataFolderLocked, DataFolderUnusable
+from app.errors import DataFolderLocked, DataFolderUnusable, RestoreUnfinished
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,9 +28,10 @@ class DataFolder:
         self.path = path
         self._lock = FileLock(path / "manualqa.lock", mode=0o600)
         self._note = path / "server.json"
+        self._restoring = path / "restoring"
 
-    def acquire(self) -> None:
-        """Takes the folder for this process; raises `DataFolderLocked` naming who has it.
+    def acquire(self, *, to_restore: bool = False) -> None:
+        """Takes the folder for this process; raises `DataFolderLocked` naming who has it, and `RestoreUnfinished`.
 
         The lock is the kernel's, so it ends with the process however that dies.
         """
@@ -43,6 +44,27 @@ class DataFolder:
             raise DataFolderLocked(folder=self.path, owner=owner) from error
         except OSError as error:
             raise DataFolderUnusable(repr(error), folder=self.path, reason=str(error.strerror)) from error
+
+        if self.is_restoring() and not to_restore:
+            self._lock.release()
+            raise RestoreUnfinished(folder=self.path)
+
+    def is_restoring(self) -> bool:
+        """Whether a backup is being restored into the folder, or was, by a process that did not finish."""
+        return self._restoring.exists()
+
+    def begin_restoring(self) -> None:
+        """From here on no server starts with the folder."""
+        self._restoring.touch(mode=0o600)
+        descriptor = os.open(self.path, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+    def end_restoring(self) -> None:
+        """The folder is whole: a server may have it."""
+        self._restoring.unlink()
 
     def release(self) -> None:
         """Gives the folder back and removes the note."""

@@ -148,6 +148,27 @@ def doctor(
 
 
 @cli.command()
+def backup(
+    target: Annotated[Path, typer.Argument(help="Folder to make. · 要新建的文件夹。")], json_: JsonFlag = False
+) -> None:
+    """Write a backup of the running server into a folder. · 将运行中服务器的备份写入文件夹。"""
+    from app.cli.backups import write_backup  # noqa: PLC0415
+
+    raise typer.Exit(write_backup(terminal(), target, as_json=json_))
+
+
+@cli.command()
+def restore(
+    source: Annotated[Path, typer.Argument(exists=True, file_okay=False, help="A backup. · 备份文件夹。")],
+    json_: JsonFlag = False,
+) -> None:
+    """Restore a backup into an empty data folder (MQA_DATA_DIR). · 将备份恢复到空的数据文件夹。"""
+    from app.cli.backups import restore_folder  # noqa: PLC0415
+
+    raise typer.Exit(restore_folder(terminal(), source, as_json=json_))
+
+
+@cli.command()
 def link(json_: JsonFlag = False) -> None:
     """Print a link that signs a browser on this machine in, once. · 显示一次性登录链接，供本机浏览器使用。"""
     from app.cli.link import print_link  # noqa: PLC0415

@@ -160,6 +160,28 @@ WORDS: dict[str, tuple[str, str]] = {
     "check_server": ("server", "服务器"),
     "check_catalogue": ("catalogue", "目录数据库"),
     "check_embedder": ("embedding model", "嵌入模型"),
+    "backup_written": (
+        "Backup written: {folder} ({files} files, {size} MB; {documents} documents, {ready} of them ready)",
+        "备份已写入：{folder}（{files} 个文件，{size} MB；{documents} 个文档，其中 {ready} 个就绪）",
+    ),
+    "backup_elsewhere": (
+        "The backup lies in the data folder of the server, in backups/{id}.",
+        "备份位于服务器数据文件夹的 backups/{id} 中。",
+    ),
+    "backup_left_out": (
+        "{count} original files were missing or damaged already and are not in it.",
+        "{count} 个原始文件此前已缺失或损坏，未包含在备份中。",
+    ),
+    "restoring_checking": ("comparing every file with its hash ...", "正在逐个核对文件的哈希……"),
+    "restoring_originals": ("original files ...", "正在恢复原始文件……"),
+    "restoring_vectors": ("vectors ...", "正在恢复向量……"),
+    "restoring_keywords": ("keyword index ...", "正在重建关键词索引……"),
+    "restoring_folders": ("adapters and trainings ...", "正在恢复适配器与训练……"),
+    "restoring_comparing": ("counting and comparing ...", "正在清点与比对……"),
+    "restored": (
+        "Restored into {folder}: {documents} documents, {chunks} chunks. Start it with `manualqa serve`.",
+        "已恢复到 {folder}：{documents} 个文档，{chunks} 个块。请用 `manualqa serve` 启动。",
+    ),
     "check_files": ("original files", "原始文件"),
     "check_consistency": ("consistency", "一致性"),
     "agrees": (

@@ -13,18 +13,19 @@
     |                           NothingToResume, EvaluationUnanswered, CalibrationImpossible, ConversationFull,
     |                           AdapterNameTaken, AdaptersFull, AdapterChanged, AdapterNotHosted, AdapterRetired,
     |                           AdapterPromoted, ProofUnusable, PromotionRefused, NothingToRollBack,
-    |                           TrainingBaseUnusable, TrainingDoesNotFit, TrainingEnded, TrainingDone, TrainingsFull
+    |                           TrainingBaseUnusable, TrainingDoesNotFit, TrainingEnded, TrainingDone, TrainingsFull,
+    |                           BackupRunning
     |- Denied                   KeyMissing (401), KeyInvalid (401), SessionEnded (401), SignInLinkInvalid (401),
     |                           RoleTooLow (403), CrossSite (403)
     |- DocumentError            Unreadable, EmptyFile, NoText, NeedsOcr, Encrypted, TooManyPages, DocumentTooCostly,
     |                           PageImageFailed, IngestFailed, RebuildFailed, GaveUp, BlobDamaged
     |- Unavailable (503)        ModelUnavailable, ModelBusy (429), EmbedderUnavailable, OcrUnavailable, IndexUnavailable, DiskFull (507),
-    |                           NotReady, PagesBusy, BlobsUnavailable, EvaluationQueueFull (429), EvaluationStopped, HostingFailed,
+    |                           NotReady, PagesBusy, BlobsUnavailable, BackupFailed, EvaluationQueueFull (429), EvaluationStopped, HostingFailed,
     |                           TrainingQueueFull (429)
     |- TrainingDiverged, TrainingFailed, TrainingGaveUp (500)
     `- SetupError               DataFolderLocked, DataFolderUnusable, PortInUse, AddressUnusable, WeightsMissing, WeightsCorrupt, UnknownModel, ExtraMissing,
                                 ModelServerKeyMissing, SecretsUnusable, ServerNotRunning, OwnServerFailed, MigrationFailed, MilvusAddressMissing,
-                                BlobStoreUnusable
+                                BlobStoreUnusable, BackupInvalid, BackupTargetTaken, RestoreRefused, RestoreUnfinished
 
 Text in braces is filled from the keyword arguments, which may be phrases of `app/phrases.py`; `detail` goes to the log and never to a user.
 """
@@ -85,6 +86,7 @@ from app.errors.finetuning import (
     TrainingsFull,
 )
 from app.errors.requests import (
+    BackupRunning,
     BodyTooLarge,
     CalibrationImpossible,
     CalibrationNotFound,
@@ -124,6 +126,8 @@ from app.errors.requests import (
 )
 from app.errors.setup import (
     AddressUnusable,
+    BackupInvalid,
+    BackupTargetTaken,
     BlobStoreUnusable,
     DataFolderLocked,
     DataFolderUnusable,
@@ -133,6 +137,8 @@ from app.errors.setup import (
     ModelServerKeyMissing,
     OwnServerFailed,
     PortInUse,
+    RestoreRefused,
+    RestoreUnfinished,
     SecretsUnusable,
     ServerNotRunning,
     SetupError,
@@ -141,6 +147,7 @@ from app.errors.setup import (
     WeightsMissing,
 )
 from app.errors.unavailable import (
+    BackupFailed,
     BlobsUnavailable,
     DiskFull,
     EmbedderUnavailable,
@@ -165,6 +172,10 @@ __all__ = [
     "AdapterRetired",
     "AdaptersFull",
     "AddressUnusable",
+    "BackupFailed",
+    "BackupInvalid",
+    "BackupRunning",
+    "BackupTargetTaken",
     "BlobDamaged",
     "BlobStoreUnusable",
     "BlobsUnavailable",
@@ -237,6 +248,8 @@ __all__ = [
     "QuestionTooLong",
     "RebuildFailed",
     "RebuildRunning",
+    "RestoreRefused",
+    "RestoreUnfinished",
     "RoleTooLow",
     "RouteNotFound",
     "SecretsUnusable",

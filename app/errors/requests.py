@@ -157,6 +157,12 @@ class KnowledgeBaseFull(Conflict):
     zh = "知识库 {name} 已满：最多容纳 {limit}。请删除部分文档、改用其他知识库，或调大 {setting}。"
 
 
+class BackupRunning(Conflict):
+    """A backup is being written already. Try again when it is done."""
+
+    zh = "正在写入一份备份。请等它完成后再试。"
+
+
 class RebuildRunning(Conflict):
     """The index of {name} is being rebuilt already. Wait for that job, or cancel it."""
 

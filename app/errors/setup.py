@@ -29,6 +29,30 @@ class BlobStoreUnusable(SetupError):
     zh = "无法将原始文件保存到 {endpoint} 的存储桶 {bucket}：{reason}。请检查 MQA_S3_* 各项设置。"
 
 
+class BackupInvalid(SetupError):
+    """The backup in {folder} cannot be restored: {reason}. Take another one."""
+
+    zh = "无法恢复 {folder} 中的备份：{reason}。请改用另一份备份。"
+
+
+class BackupTargetTaken(SetupError):
+    """{folder} is there already. Choose a folder that is not, or an empty one."""
+
+    zh = "{folder} 已存在。请选择不存在的或空的文件夹。"
+
+
+class RestoreRefused(SetupError):
+    """The data folder {folder} is not empty, and a backup is restored into an empty one. Choose another with MQA_DATA_DIR."""
+
+    zh = "数据文件夹 {folder} 不为空，备份只能恢复到空文件夹。请用 MQA_DATA_DIR 选择其他文件夹。"
+
+
+class RestoreUnfinished(SetupError):
+    """A backup was being restored into the data folder {folder} and is not whole there. Run `manualqa restore` again."""
+
+    zh = "数据文件夹 {folder} 中的备份尚未恢复完整。请重新运行 `manualqa restore`。"
+
+
 class PortInUse(SetupError):
     """The address {host}:{port} is in use by another program. Stop it, or choose another port with MQA_PORT or --port."""
 

@@ -49,6 +49,12 @@ class BlobsUnavailable(Unavailable):
     zh = "原始文件的存储不可用：{reason}。等待它的任务会自动继续。"
 
 
+class BackupFailed(Unavailable):
+    """The backup could not be written: {reason}. Nothing of it is left."""
+
+    zh = "备份未能写入：{reason}。没有留下任何内容。"
+
+
 class PagesBusy(Unavailable):
     """Too many pages are being drawn now. Try again in a moment."""
 

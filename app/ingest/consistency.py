@@ -63,6 +63,15 @@ class Report:
     chunks: int
 
 
+@dataclass(frozen=True, slots=True)
+class Mending:
+    """What mends; a server that does not run has none."""
+
+    library: Library
+    jobs: JobEngine
+    pipeline: Pipeline
+
+
 class Consistency:
     """Checks everything; with `repair`, what can be derived again is derived again and what nobody uses goes.
 
@@ -70,18 +79,15 @@ class Consistency:
     deleted is not taken for a fault.
     """
 
-    def __init__(
-        self, stores: Stores, inspection: Inspection, library: Library, jobs: JobEngine, pipeline: Pipeline
-    ) -> None:
+    def __init__(self, stores: Stores, inspection: Inspection, mending: Mending | None) -> None:
         self._stores = stores
         self._inspection = inspection
-        self._library = library
-        self._jobs = jobs
-        self._pipeline = pipeline
+        self._mending = mending
         self._one_at_a_time = threading.Lock()
 
     def check(self, *, repair: bool = False, deep: bool = False) -> Report:
         """Looks at everything; `deep` also reads every file and compares its hash."""
+        repair = repair and self._mending is not None
         with self._one_at_a_time:
             documents = self._inspection.documents()
             generations = self._stores.generations.all()
@@ -97,8 +103,8 @@ class Consistency:
                 ),
                 *self._indexes({generation.index_id for generation in generations}, repair=repair),
             ]
-            if repair:
-                self._jobs.enqueue_hidden()
+            if repair and self._mending is not None:
+                self._mending.jobs.enqueue_hidden()
         bases = {generation.knowledge_base_id for generation in generations}
         for finding in findings:
             log.warning("disagreement", kind=finding.kind, count=finding.count, document_id=finding.document_id)
@@ -115,19 +121,21 @@ class Consistency:
             yield Finding(kind, 1, facts.knowledge_base_id, facts.id, facts.name, repaired)
 
     def _mend_document(self, kind: Disagreement, facts: DocumentFacts) -> bool:
+        if self._mending is None:
+            return False
         if kind is Disagreement.CHUNKS_DISAGREE:
             return self._rebuild(facts.knowledge_base_id)
         if kind is Disagreement.LEFT_OVER:
-            self._pipeline.clear(facts.id)
+            self._mending.pipeline.clear(facts.id)
         elif kind is Disagreement.JOB_MISSING:
-            self._enqueue(self._stores.documents.reopen(facts.id))
+            self._enqueue(self._mending.jobs, self._stores.documents.reopen(facts.id))
         elif kind is Disagreement.PAGES_DISAGREE:
-            self._enqueue(self._stores.documents.read_again(facts.id))
+            self._enqueue(self._mending.jobs, self._stores.documents.read_again(facts.id))
         return True  # what is not purged is enqueued for all at the end
 
-    def _enqueue(self, job_id: str | None) -> None:
+    def _enqueue(self, jobs: JobEngine, job_id: str | None) -> None:
         if job_id is not None:
-            self._jobs.enqueue(self._stores.jobs.get(job_id))
+            jobs.enqueue(self._stores.jobs.get(job_id))
 
     # --- files --------------------------------------------------------------------------------------------------------
 
@@ -199,9 +207,11 @@ class Consistency:
 
     def _rebuild(self, knowledge_base_id: str) -> bool:
         """Starts building the index anew; whether that, or a rebuild that is running, will mend it."""
+        if self._mending is None:
+            return False
         try:
             base = self._stores.bases.get(knowledge_base_id)
-            self._library.rebuild(knowledge_base_id, base.fingerprint)
+            self._mending.library.rebuild(knowledge_base_id, base.fingerprint)
         except RebuildRunning:
             return True
         except ManualqaError:

@@ -156,11 +156,15 @@ class FileStore:
         """Counts the originals that no document uses and none is about to use; with `delete` they go."""
         candidates = [blob for blob in self._blobs.all() if blob.age_seconds >= self._grace]
         candidates = [blob for blob in candidates if not is_used(blob.sha256)]
+        return sum(self._is_unused(blob.sha256, is_used, delete=delete) for blob in candidates)
+
+    def _is_unused(self, sha256: str, is_used: Callable[[str], bool], *, delete: bool) -> bool:
         with self.exclusive():  # an upload that was being kept meanwhile has its document now
-            left = [blob.sha256 for blob in candidates if not is_used(blob.sha256)]
-            for sha256 in left if delete else ():
+            if is_used(sha256):
+                return False
+            if delete:
                 self._blobs.delete(sha256)
-        return len(left)
+            return True
 
     def sweep(self, is_used: Callable[[str], bool]) -> int:
         """Removes what a crash left behind: cut-off uploads, and files that no document uses; returns how many.

@@ -8,7 +8,7 @@ import structlog
 
 from app.failpoints import failpoint
 from app.ingest.indexing import Indexing, Stores
-from app.ingest.turns import Turns
+from app.ingest.turns import REMOVALS, Turns
 
 log = structlog.get_logger(__name__)
 
@@ -23,7 +23,7 @@ class Purging:
 
     def purge(self, document_id: str) -> None:
         """Removes every trace of a hidden document; its file too, where no other document has the same bytes."""
-        with self.turns.of(document_id):
+        with self.turns.of(REMOVALS), self.turns.of(document_id):
             place = self.stores.documents.hidden_place(document_id)
             if place is None:
                 return
@@ -43,9 +43,10 @@ class Purging:
         document_ids, index_ids = self.stores.bases.hidden_contents(knowledge_base_id)
         for document_id in document_ids:
             self.purge(document_id)
-        for index_id in index_ids:
-            self.stores.keywords.drop(index_id)
-            failpoint("purge_base.keywords")
-            self.stores.vectors.drop(index_id)
-            failpoint("purge_base.vectors")
-        self.stores.bases.forget(knowledge_base_id)
+        with self.turns.of(REMOVALS):
+            for index_id in index_ids:
+                self.stores.keywords.drop(index_id)
+                failpoint("purge_base.keywords")
+                self.stores.vectors.drop(index_id)
+                failpoint("purge_base.vectors")
+            self.stores.bases.forget(knowledge_base_id)

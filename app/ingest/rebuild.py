@@ -12,7 +12,7 @@ from app.catalogue.records import Document, Generation
 from app.errors import JobCancelled, ManualqaError
 from app.failpoints import failpoint
 from app.ingest.indexing import Indexing, Stores
-from app.ingest.turns import Turns
+from app.ingest.turns import REMOVALS, Turns
 from app.types import GenerationState, JobState, Stage
 
 log = structlog.get_logger(__name__)
@@ -91,11 +91,12 @@ class Rebuild:
         for document_id in self.stores.contents.documents_in(index_id):
             with self.turns.of(document_id):  # a step that began before the generation retired writes no more
                 failpoint("retire.waited")
-        self.stores.keywords.drop(index_id)
-        failpoint("retire.keywords")
-        self.stores.vectors.drop(index_id)
-        failpoint("retire.vectors")
-        self.stores.generations.forget(index_id)
+        with self.turns.of(REMOVALS):
+            self.stores.keywords.drop(index_id)
+            failpoint("retire.keywords")
+            self.stores.vectors.drop(index_id)
+            failpoint("retire.vectors")
+            self.stores.generations.forget(index_id)
 
     def _chunk(self, document: Document, generation: Generation, job_id: str) -> int:
         count = self.indexing.chunk(document, generation)

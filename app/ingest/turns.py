@@ -7,6 +7,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+REMOVALS = "removals"
+"""The turn of whoever takes away what a catalogue of a moment before still has: purges, which a backup holds up."""
+
 
 @dataclass(slots=True)
 class _Turn:

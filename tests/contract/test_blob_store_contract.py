@@ -315,6 +315,19 @@ class TestS3(BlobStoreContract):
         self.kept(store, root, source.read_bytes())
         assert len(list(store.all())) == 1
 
+    def test_processes_that_share_a_cache_take_no_file_from_under_a_reader(self, store: BlobStore, root: Path) -> None:
+        datas = [bytes([n]) * 400_000 for n in range(5)]
+        hashes = [self.kept(store, root, data) for data in datas]
+        arguments = [self.server.url, ",".join(hashes), str(root / "shared"), f"tests/{root.name[-40:]}", BUCKET]
+        command = [sys.executable, "-c", _READS_BY_PATH, *arguments]
+        readers = [subprocess.Popen(command, stderr=subprocess.PIPE, text=True) for _ in range(3)]
+        for reader in readers:
+            _, said = reader.communicate()
+            assert reader.returncode == 0, said
+        left = [path for path in (root / "shared").iterdir() if path.name != "locks"]
+        assert sum(path.stat().st_size for path in left) <= 1_000_000
+        assert {path.name for path in left} <= set(hashes)
+
     def test_a_file_of_200_mb_costs_little_memory(self, store: BlobStore, root: Path) -> None:
         source = root / "received.part"
         with source.open("wb") as file:
@@ -324,7 +337,9 @@ class TestS3(BlobStoreContract):
         done = subprocess.run(
             [sys.executable, "-c", _KEEPS_AND_READS, *arguments], capture_output=True, text=True, check=True
         )
-        assert float(done.stdout) < 60, f"{done.stdout} MB"
+        grown_mb = float(done.stdout)
+        print(f"200 MB kept, compared and read: {grown_mb:.0f} MB more of memory")  # noqa: T201
+        assert grown_mb < 60
         assert [blob.bytes for blob in store.all()] == [200_000_000]
 
 
@@ -361,12 +376,23 @@ from app.ingest.blobs.cache import BlobCache
 from app.ingest.blobs.s3 import S3Blobs, S3Place
 url, source, cache, prefix, bucket = sys.argv[1:]
 place = S3Place(bucket, prefix, "us-east-1", url, "tests-access-key", "tests-secret-key", 10.0, 120.0)
+"""
+_READS_BY_PATH = f"""{_OPENS}
+store = S3Blobs(place, BlobCache(Path(cache), 1, 0))
+for turn in range(60):
+    sha256 = source.split(",")[(turn * 7 + turn // 5) % 5]
+    with store.local(sha256) as path:
+        for _ in range(3):
+            with open(path, "rb") as file:
+                assert hashlib.file_digest(file, "sha256").hexdigest() == sha256
+"""
+_HASHES = f"""{_OPENS}
 store = S3Blobs(place, BlobCache(Path(cache), 1000, 0))
 with open(source, "rb") as file:
     sha256 = hashlib.file_digest(file, "sha256").hexdigest()
 """
-_UPLOADS = f"{_OPENS}store.stage(sha256, Path(source))"
-_KEEPS_AND_READS = f"""{_OPENS}
+_UPLOADS = f"{_HASHES}store.stage(sha256, Path(source))"
+_KEEPS_AND_READS = f"""{_HASHES}
 def most_mb():
     [line] = [line for line in open("/proc/self/status") if line.startswith("VmHWM")]
     return int(line.split()[1]) / 1000

@@ -45,6 +45,7 @@ class VectorStoreContract:
         vector = unit_vectors(1)[0]
         assert store.search(BASE, vector, 5) == []
         assert store.cosines(BASE, ["c1"], vector) == {}
+        assert store.vectors(BASE, ["c1"])[0] == []
         assert store.ids(BASE) == set()
         store.delete(BASE, ["c1"])
         store.drop(BASE)
@@ -73,6 +74,16 @@ class VectorStoreContract:
         )
         assert store.cosines(BASE, [], question) == {}
         assert store.cosines(BASE, ["absent"], question) == {}
+
+    def test_vectors_come_back_as_they_were_written(self, store: VectorStore) -> None:
+        vectors = unit_vectors(150)
+        store.upsert(BASE, names(150), vectors)
+        asked = [*reversed(names(150)), "absent", "c00005"]
+        ids, back = store.vectors(BASE, asked)
+        assert ids == list(reversed(names(150)))
+        assert back.dtype == np.float32
+        assert np.abs(back - vectors[::-1]).max() < 1e-4
+        assert store.vectors(BASE, [])[0] == []
 
     def test_upsert_replaces(self, store: VectorStore) -> None:
         old, new = unit_vectors(2)

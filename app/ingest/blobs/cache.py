@@ -63,7 +63,7 @@ class BlobCache:
     def take(self, sha256: str, source: Path) -> None:
         """Keeps a file that is known to be whole; `source` is gone afterwards."""
         try:
-            source.replace(self._folder / checked_sha256(sha256))
+            _named(source, self._folder / checked_sha256(sha256))
         except OSError as error:
             if error.errno != errno.EXDEV:
                 raise
@@ -100,31 +100,30 @@ class BlobCache:
     def _fetched(self, path: Path, size: int, pieces: Pieces) -> IO[bytes]:
         self._make_room(size)
         for _ in range(_TRIES):
-            file, temporary = self._part()
-            try:
-                if _write(file, pieces()) == path.name:
-                    temporary.replace(path)  # the lock goes with it
-                    sync_folder(self._folder)
-                    return file
-            except OSError as error:
-                file.close()
-                temporary.unlink(missing_ok=True)
-                if error.errno in (errno.ENOSPC, errno.EDQUOT):
-                    raise self._full(size) from error
-                raise
-            except BaseException:
-                file.close()
-                temporary.unlink(missing_ok=True)
-                raise
-            file.close()
-            temporary.unlink()
+            with self._part(size) as (file, temporary):
+                if _write(file, pieces()) != path.name:
+                    continue
+                _named(temporary, path)
+                sync_folder(self._folder)
+                held = self._held(path)  # this one, still locked, or that of an upload that was quicker
+                if held is not None:
+                    return held
         raise BlobDamaged(f"{path.name} came with another hash", name=path.name)
 
-    def _part(self) -> tuple[IO[bytes], Path]:
+    @contextmanager
+    def _part(self, size: int) -> Iterator[tuple[IO[bytes], Path]]:
+        """A temporary file, locked, which is gone afterwards; raises `DiskFull` where the disk is."""
         descriptor, name = tempfile.mkstemp(dir=self._folder, prefix="fetch-", suffix=".part")
-        file = os.fdopen(descriptor, "wb")
-        fcntl.flock(file, fcntl.LOCK_SH)
-        return file, Path(name)
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                fcntl.flock(file, fcntl.LOCK_SH)
+                yield file, Path(name)
+        except OSError as error:
+            if error.errno in (errno.ENOSPC, errno.EDQUOT):
+                raise self._full(size) from error
+            raise
+        finally:
+            Path(name).unlink(missing_ok=True)
 
     def _make_room(self, size: int) -> None:
         if self._free() < size + self._min_free:
@@ -165,12 +164,21 @@ class BlobCache:
         try:
             with path.open("rb") as file:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                path.unlink(missing_ok=True)
+                if os.path.samestat(os.fstat(file.fileno()), path.stat()):  # and not another one by now
+                    path.unlink(missing_ok=True)
         except FileNotFoundError:
             return True
         except BlockingIOError:
             return False
         return True
+
+
+def _named(source: Path, target: Path) -> None:
+    """Gives a whole file its name, unless there is one already: a name never comes to mean another file while it is
+    looked at, only once that was removed."""
+    with suppress(FileExistsError):
+        target.hardlink_to(source)
+    source.unlink(missing_ok=True)
 
 
 def _write(file: IO[bytes], pieces: Iterable[bytes | memoryview]) -> str:

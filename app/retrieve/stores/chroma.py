@@ -85,6 +85,17 @@ class ChromaVectorStore:
             exact.update(zip(got["ids"], (rows @ question / lengths).tolist(), strict=True))
         return exact
 
+    def vectors(self, index_id: str, chunk_ids: Sequence[str]) -> tuple[list[str], Vectors]:
+        collection = self._collection(index_id)
+        if collection is None:
+            return [], np.zeros((0, 0), np.float32)
+        found: dict[str, Vectors] = {}
+        for some in _slices(len(chunk_ids), _READ_BATCH):
+            got = _guarded(partial(collection.get, list(dict.fromkeys(chunk_ids[some])), include=["embeddings"]))
+            found.update(zip(got["ids"], np.asarray(got["embeddings"], np.float32), strict=True))
+        ids = [chunk_id for chunk_id in dict.fromkeys(chunk_ids) if chunk_id in found]
+        return ids, np.stack([found[chunk_id] for chunk_id in ids]) if ids else np.zeros((0, 0), np.float32)
+
     def delete(self, index_id: str, chunk_ids: Sequence[str]) -> None:
         collection = self._collection(index_id)
         if collection is None:

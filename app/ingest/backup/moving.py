@@ -1,0 +1,59 @@
+"""From one store to another by their ports alone: what is there already is not moved again, and all is compared."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+
+from app.errors import BlobDamaged, IndexUnavailable
+from app.ingest.backup.folder import copy_file
+from app.ingest.backup.vectors import batches
+from app.ports import BlobStore, VectorStore
+
+_CLOSE = 1e-4
+"""Largest difference of a number of a vector: stores may scale a vector to length 1 again."""
+
+
+def move_vectors(source: VectorStore, target: VectorStore, index_id: str, chunk_ids: Iterable[str]) -> int:
+    """Copies the vectors of these chunks that the target lacks, and compares each batch there; returns how many.
+
+    Broken off at any point, it goes on where it was. Raises `IndexUnavailable`, also where the target gives back
+    something else than it was given.
+    """
+    there = target.ids(index_id)
+    moved = 0
+    for found, vectors in batches(source, index_id, (one for one in chunk_ids if one not in there)):
+        target.upsert(index_id, found, vectors)
+        again, stored = target.vectors(index_id, found)
+        if again != found or not np.allclose(stored, vectors, atol=_CLOSE):
+            raise IndexUnavailable(f"index {index_id}", reason="the target gives back other vectors than it was given")
+        moved += len(found)
+    return moved
+
+
+def move_blobs(source: BlobStore, target: BlobStore, sha256s: Iterable[str], scratch: Path) -> int:
+    """Copies the originals of these hashes that the target lacks; `scratch` holds one at a time; returns how many.
+
+    What is there with its size is taken for whole, as a store has a blob whole or not at all. Broken off at any point,
+    it goes on where it was. Raises what the stores do, and `FileNotFoundError` for what the source lacks.
+    """
+    there = {blob.sha256 for blob in target.all()}
+    moved = 0
+    for sha256 in sha256s:
+        if sha256 in there:
+            continue
+        copy = scratch / f"{sha256}.part"
+        copy.unlink(missing_ok=True)
+        with source.local(sha256) as path:
+            digest = copy_file(path, copy)
+        try:
+            if digest != sha256:
+                raise BlobDamaged(f"{sha256} has the hash {digest}", name=sha256)
+            target.stage(sha256, copy)
+            target.keep(sha256, copy)
+        finally:
+            copy.unlink(missing_ok=True)
+        moved += 1
+    return moved
