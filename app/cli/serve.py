@@ -59,7 +59,7 @@ def run_server(
         _show_first_key(services, words, console)
         folder.announce(note)
         console.print(words("listening", url=note.url), markup=False)
-        guide = _Guide(note, words, console, sample, started)
+        guide = _Guide(note, words, console, sample, started, links=settings.first_key is None)
         threading.Thread(target=guide.run, name="guide", daemon=True).start()
         config = uvicorn.Config(
             create_app(services),
@@ -147,19 +147,23 @@ class _Server(uvicorn.Server):
 class _Guide:
     """Says when the server is ready; loads the sample manuals and shows what to ask them."""
 
-    def __init__(self, note: RunNote, words: Words, console: Console, sample: Path | None, started: float) -> None:
+    def __init__(
+        self, note: RunNote, words: Words, console: Console, sample: Path | None, started: float, *, links: bool
+    ) -> None:
         self._note = note
         self._words = words
         self._console = console
         self._sample = sample
         self._started = started
+        self._links = links  # not where the first key is a secret, too: what is said here stands in a container's log
 
     def run(self) -> None:
         """Runs beside the server; whatever fails is shown, and the server goes on."""
         try:
             with Client(self._note.url, self._note.token, self._words.language) as client:
                 self._wait(client)
-                self._say("sign_in_link", url=fresh_link(client)[0])
+                if self._links:
+                    self._say("sign_in_link", url=fresh_link(client)[0])
                 if self._sample is not None:
                     self._load(client, self._sample)
         except (ManualqaError, OSError, ValueError) as error:

@@ -212,3 +212,26 @@ def test_a_bucket_is_its_users_alone() -> None:
         assert statement["Resource"] == [f"arn:aws:s3:::{name}", f"arn:aws:s3:::{name}/*"]
     assert SERVICES["milvus"]["environment"]["MINIO_BUCKET_NAME"] == "milvus"
     assert SERVICES["api"]["environment"]["MQA_S3_BUCKET"] == "manualqa"
+
+
+def test_the_buckets_are_made_without_a_key_on_a_command_line(tmp_path: Path) -> None:
+    """The script runs against a stand-in for MinIO's client, which notes what it is told and where."""
+    write_missing(tmp_path / "secrets", SECRETS)
+    client = tmp_path / "mc"
+    client.write_text('#!/bin/sh\necho "$*" >> "$LOG"\nif [ "$3" = add ]; then cat >> "$LOG.in"; fi\n')
+    client.chmod(0o755)
+    environment = {
+        "PATH": f"{tmp_path}:/usr/bin:/bin",
+        "SECRETS": str(tmp_path / "secrets"),
+        "LOG": str(tmp_path / "log"),
+    }
+    script = ["sh", ROOT / "deploy" / "compose" / "buckets" / "make.sh"]
+    assert subprocess.run(script, env=environment, timeout=60, check=False).returncode == 0
+    told = (tmp_path / "log").read_text()
+    keys = {name: (tmp_path / "secrets" / f"objects_{name}_key").read_text() for name in ("manualqa", "milvus")}
+    assert (tmp_path / "log.in").read_text() == "".join(f"{name}\n{key}" for name, key in keys.items())
+    assert not [key for key in keys.values() if key.strip() in told]
+    assert (tmp_path / "secrets" / "objects_root_password").read_text().strip() not in told
+    for name in keys:
+        assert f"mb --ignore-existing store/{name}\n" in told
+        assert f"admin policy attach store only-{name} --user {name}\n" in told

@@ -2,7 +2,7 @@
 # Makes the two buckets and a user for each that may use it alone. It can be run again, and then changes nothing.
 set -eu
 
-secret() { cat "/run/secrets/$1"; }
+secret() { cat "${SECRETS:-/run/secrets}/$1"; }
 
 MC_HOST_store="http://manualqa-root:$(secret objects_root_password)@objects:9000"
 export MC_HOST_store
