@@ -22,7 +22,7 @@
     |                           NotReady, PagesBusy, EvaluationQueueFull (429), EvaluationStopped, HostingFailed,
     |                           TrainingQueueFull (429)
     |- TrainingDiverged, TrainingFailed, TrainingGaveUp (500)
-    `- SetupError               DataFolderLocked, DataFolderUnusable, PortInUse, AddressUnusable, WeightsMissing, WeightsCorrupt, UnknownModel, ExtraMissing,
+    `- SetupError               DatabaseUnusable, ProcessesNotShared, DataFolderLocked, DataFolderUnusable, PortInUse, AddressUnusable, WeightsMissing, WeightsCorrupt, UnknownModel, ExtraMissing,
                                 ServerNotRunning, OwnServerFailed, MigrationFailed
 
 Text in braces is filled from the keyword arguments, which may be phrases of `app/phrases.py`; `detail` goes to the log and never to a user.
@@ -122,12 +122,14 @@ from app.errors.requests import (
 )
 from app.errors.setup import (
     AddressUnusable,
+    DatabaseUnusable,
     DataFolderLocked,
     DataFolderUnusable,
     ExtraMissing,
     MigrationFailed,
     OwnServerFailed,
     PortInUse,
+    ProcessesNotShared,
     ServerNotRunning,
     SetupError,
     UnknownModel,
@@ -167,6 +169,7 @@ __all__ = [
     "CrossSite",
     "DataFolderLocked",
     "DataFolderUnusable",
+    "DatabaseUnusable",
     "Denied",
     "DiskFull",
     "DocumentError",
@@ -218,6 +221,7 @@ __all__ = [
     "PageNotFound",
     "PagesBusy",
     "PortInUse",
+    "ProcessesNotShared",
     "PromotionRefused",
     "ProofUnusable",
     "QuestionEmpty",
