@@ -11,7 +11,7 @@ TEST_WORKERS ?= 4
 WEB_WORKERS ?= 2
 TEST_MODELS := multilingual-e5-small qwen2.5-coder-0.5b-instruct
 
-.PHONY: help serve test test-web test-vllm test-milvus test-faults fuzz check format bench bench-retrieval bench-answers bench-ingest bench-load bench-pages bench-quality bench-adapter bench-scale bench-start browser screenshots examples clean
+.PHONY: help serve test test-web test-vllm test-milvus test-faults fuzz check format bench bench-retrieval bench-answers bench-ingest bench-load bench-pages bench-quality bench-adapter bench-scale bench-start browser postgres screenshots examples clean
 
 help: ## List these targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -38,11 +38,21 @@ browser: ## Install Chromium, which the tests of the web pages need (as root, on
 			|| echo "Chromium could not be installed: the tests of the web pages are left out."; \
 	fi
 
+postgres: ## Install Postgres, which the tests of the catalogue need (as root, on Debian and its kin)
+	@if command -v initdb > /dev/null || ls /usr/lib/postgresql/*/bin/initdb > /dev/null 2>&1; then :; \
+	elif [ "$$(id -u)" != 0 ] || ! command -v apt-get > /dev/null; then \
+		echo "There is no Postgres and it cannot be installed here: its tests are left out."; \
+	else \
+		echo "Installing Postgres ..."; \
+		{ apt-get update -qq && apt-get install -y -qq --no-install-recommends postgresql; } > /dev/null 2>&1 \
+			|| echo "Postgres could not be installed: its tests are left out."; \
+	fi
+
 screenshots: $(STAMP) browser ## Take the pictures of the pages in docs/images again
 	@$(BIN)/manualqa models pull multilingual-e5-small
 	@$(BIN)/python -m tests.web.screenshots
 
-test: $(STAMP) browser ## Run all tests but those of vLLM and Milvus, in a real browser too (first time: environment, weights, Chromium)
+test: $(STAMP) browser postgres ## Run all tests but those of vLLM and Milvus, in a real browser too (first time: environment, weights, Chromium)
 	@$(BIN)/manualqa models pull $(TEST_MODELS)
 	@$(BIN)/python -m tests.deploy.environment > /dev/null
 	@$(BIN)/pytest -n $(TEST_WORKERS) --dist loadfile --durations=10 --ignore=tests/web --ignore=tests/system --ignore=tests/vllm --ignore=tests/milvus

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
+
+from tests.fixtures.postgres import PostgresServer, a_postgres
 
 settings.register_profile("shared machine", deadline=None, derandomize=True)  # a busy core is no failure
 settings.load_profile("shared machine")
@@ -34,3 +37,10 @@ def real_manuals() -> Path:
     if not (folder / "pdf").is_dir():
         pytest.skip(f"left out: the real manuals are not beside the checkout ({folder})")
     return folder
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    """A running Postgres server; where it is not installed the test is left out."""
+    with a_postgres() as server:
+        yield server

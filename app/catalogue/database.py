@@ -1,24 +1,40 @@
-"""Opening the catalogue's database and bringing it to this version's schema."""
+"""Opening the catalogue's database, SQLite or Postgres, and bringing it to this version's schema.
+
+The one place that knows how the two differ; what they share is promised by `Sessions` and `Locks`.
+"""
 
 from __future__ import annotations
 
+import hashlib
 import sqlite3
-from contextlib import AbstractContextManager
+import threading
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
+from typing import Any, Final
 
 import structlog
 from alembic import command
 from alembic.config import Config
 from alembic.util.exc import CommandError
-from sqlalchemy import Connection, Engine, create_engine, event
-from sqlalchemy.exc import SQLAlchemyError
+from pydantic import SecretStr
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, text
+from sqlalchemy.engine.interfaces import ExceptionContext
+from sqlalchemy.exc import ArgumentError, OperationalError, SQLAlchemyError
 from sqlalchemy.orm import Session, sessionmaker
 
-from app.errors import MigrationFailed
+from app.errors import DatabaseUnusable, MigrationFailed, Unavailable
 
 log = structlog.get_logger(__name__)
 
 _WRITES = "manualqa_writes"
+_MIGRATES = "manualqa_migrates"
+
+_CONNECT_SECONDS: Final = 5
+_WAIT_SECONDS: Final = 30
+"""Longest wait for the write lock, a free connection, or one statement: as long as SQLite waits for its lock."""
+_READ_ONLY: Final = "25006"
+"""SQLSTATE of a write on a server that is a standby now: another one has taken its place."""
 
 
 class Sessions:
@@ -26,11 +42,20 @@ class Sessions:
 
     A writing session takes the write lock before its first read, so that what it has read still holds when it writes;
     a reading one sees one state of the catalogue throughout.
+
+    On Postgres the write lock is an advisory one, held to the end of the transaction. A writing session reads what is
+    committed at each statement: since all who write hold the lock, nothing changes between its statements. (One state
+    throughout would be that of the moment before it waited for the lock.) So no transaction ever has to be repeated.
     """
 
     def __init__(self, engine: Engine) -> None:
-        self._reading = sessionmaker(engine)
-        self._writing = sessionmaker(engine.execution_options(**{_WRITES: True}))
+        writing: dict[str, Any] = {_WRITES: True}
+        reading: dict[str, Any] = {}
+        if _is_postgres(engine):
+            writing |= {"isolation_level": "READ COMMITTED"}
+            reading |= {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
+        self._reading = sessionmaker(engine.execution_options(**reading))
+        self._writing = sessionmaker(engine.execution_options(**writing))
 
     def __call__(self) -> Session:
         return self._reading()
@@ -40,19 +65,108 @@ class Sessions:
         return self._writing.begin()
 
 
-def open_database(folder: Path) -> Engine:
-    """The engine of the catalogue in `folder`, at the newest schema; raises `MigrationFailed`."""
-    folder.mkdir(parents=True, exist_ok=True)
-    engine = create_engine(f"sqlite:///{folder / 'catalogue.sqlite'}", connect_args={"timeout": 30})
-    event.listen(engine, "connect", _configure_sqlite)
-    event.listen(engine, "begin", _begin_sqlite)
+class Locks:
+    """Locks by name, which last as long as they are needed: a step of a job, an upload that is being kept.
+
+    They hold among all processes of the database: SQLite has one. On Postgres each is an advisory lock of a connection
+    of its own, and free when that ends, so a process that dies holds none. Raises `Unavailable` where the database is
+    away, also at the end, where the lock was lost with its connection: what was done under it has to be done again.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self._own: dict[str, _Own] = {}
+        self._guard = threading.Lock()
+        self._engine = _lock_engine(engine.url) if _is_postgres(engine) else None
+
+    def close(self) -> None:
+        """Ends the connections."""
+        if self._engine is not None:
+            self._engine.dispose()
+
+    @contextmanager
+    def of(self, name: str) -> Iterator[None]:
+        """Waits for this lock, however long, and holds it."""
+        with self._guard:
+            own = self._own.setdefault(name, _Own())
+            own.users += 1
+        try:
+            with own.lock, self._among_processes(name):
+                yield
+        finally:
+            with self._guard:
+                own.users -= 1
+                if not own.users:
+                    del self._own[name]
+
+    @contextmanager
+    def _among_processes(self, name: str) -> Iterator[None]:
+        if self._engine is None:
+            yield
+            return
+        key = {"key": _lock_number(name)}
+        with ExitStack() as undo:
+            with _unavailable():
+                connection = undo.enter_context(self._engine.connect())
+            undo.callback(connection.invalidate)  # with the lock, however this ends
+            with _unavailable():
+                connection.execute(text("SELECT pg_advisory_lock(:key)"), key)
+            yield
+            with _unavailable():
+                connection.execute(text("SELECT pg_advisory_unlock(:key)"), key)
+            undo.pop_all()
+            connection.close()
+
+
+class _Own:
+    """The part of a lock that keeps the threads of this process apart."""
+
+    __slots__ = ("lock", "users")
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.users = 0
+
+
+@contextmanager
+def _unavailable() -> Iterator[None]:
+    try:
+        yield
+    except SQLAlchemyError as error:
+        raise Unavailable(repr(error)) from error
+
+
+def open_database(folder: Path, url: SecretStr | None = None, connections: int = 20) -> Engine:
+    """The engine of the catalogue, at the newest schema: the Postgres database of `url`, else SQLite in `folder`.
+
+    Raises `DatabaseUnusable`, `MigrationFailed`.
+    """
+    engine = _sqlite(folder) if url is None else _postgres(url, connections)
+    shown = folder if url is None else shown_address(engine.url)
     try:
         _migrate(engine)
     except (CommandError, SQLAlchemyError) as error:
         engine.dispose()
+        if url is not None and isinstance(error, OperationalError):
+            raise DatabaseUnusable(repr(error), database=shown, reason="it does not answer, or refuses us") from error
         unknown = isinstance(error, CommandError)
         reason = "its schema is not known to this version" if unknown else "it cannot be read or written"
-        raise MigrationFailed(repr(error), folder=folder, reason=reason) from error
+        raise MigrationFailed(repr(error), folder=shown, reason=reason) from error
+    return engine
+
+
+def shown_address(url: URL) -> str:
+    """Where a database is, as people may read it: without user and password."""
+    return f"postgresql://{url.host or ''}{f':{url.port}' if url.port else ''}/{url.database or ''}"
+
+
+# --- SQLite -----------------------------------------------------------------------------------------------------------
+
+
+def _sqlite(folder: Path) -> Engine:
+    folder.mkdir(parents=True, exist_ok=True)
+    engine = create_engine(f"sqlite:///{folder / 'catalogue.sqlite'}", connect_args={"timeout": _WAIT_SECONDS})
+    event.listen(engine, "connect", _configure_sqlite)
+    event.listen(engine, "begin", _begin_sqlite)
     return engine
 
 
@@ -70,9 +184,106 @@ def _begin_sqlite(connection: Connection) -> None:
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
 
+# --- Postgres ---------------------------------------------------------------------------------------------------------
+
+
+def _is_postgres(engine: Engine) -> bool:
+    return engine.dialect.name == "postgresql"
+
+
+def _postgres(url: SecretStr, connections: int) -> Engine:
+    """Connections that are looked at before each use, end with what is silent, and lead to a server that writes."""
+    try:
+        parsed = make_url(url.get_secret_value())
+    except ArgumentError as error:
+        raise DatabaseUnusable(database="MQA_DATABASE_URL", reason="it is no URL of a Postgres database") from error
+    if parsed.get_backend_name() != "postgresql" or not parsed.database:
+        raise DatabaseUnusable(database="MQA_DATABASE_URL", reason="it is no URL of a Postgres database")
+    milliseconds = 1000 * _WAIT_SECONDS
+    limits = f"-c lock_timeout={milliseconds} -c statement_timeout={4 * milliseconds} "
+    engine = create_engine(
+        parsed.set(drivername="postgresql+psycopg"),
+        pool_pre_ping=True,
+        pool_size=connections,
+        max_overflow=0,
+        pool_timeout=_WAIT_SECONDS,
+        pool_recycle=3600,
+        connect_args=_connect_arguments(parsed, limits + f"-c idle_in_transaction_session_timeout={4 * milliseconds}"),
+        hide_parameters=True,
+    )
+    event.listen(engine, "connect", _configure_postgres)
+    event.listen(engine, "begin", _begin_postgres)
+    event.listen(engine, "handle_error", _leave_standby)
+    return engine
+
+
+def _lock_engine(url: URL) -> Engine:
+    """Connections for locks, beside the others: who holds one never waits for a connection of who waits for it."""
+    return create_engine(
+        url,
+        isolation_level="AUTOCOMMIT",
+        pool_pre_ping=True,
+        pool_size=2,
+        max_overflow=-1,
+        connect_args=_connect_arguments(url, ""),
+        hide_parameters=True,
+    )
+
+
+def _connect_arguments(url: URL, options: str) -> dict[str, object]:
+    """What libpq is told unless the URL says otherwise: to give up what is silent, and to find a server that writes."""
+    arguments: dict[str, object] = {
+        "connect_timeout": _CONNECT_SECONDS,
+        "application_name": "manualqa",
+        "keepalives_idle": 10,
+        "keepalives_interval": 5,
+        "keepalives_count": 3,
+        "tcp_user_timeout": 1000 * _WAIT_SECONDS,
+        "target_session_attrs": "read-write",
+        "options": f"-c timezone=UTC {options}",
+    }
+    return {name: value for name, value in arguments.items() if name not in url.query}
+
+
+def _lock_number(name: str) -> int:
+    """The number of an advisory lock, which others in the same database hardly take."""
+    return int.from_bytes(hashlib.sha256(f"manualqa {name}".encode()).digest()[:8], signed=True)
+
+
+def _configure_postgres(connection: Any, record: object) -> None:  # noqa: ANN401, ARG001
+    """Has a NUL, which SQLite keeps and Postgres refuses, written as the mark of a character that cannot be shown."""
+    from psycopg.types.string import StrDumper  # noqa: PLC0415 - the driver of this database alone
+
+    class WithoutNul(StrDumper):
+        def dump(self, obj: str) -> Any:  # noqa: ANN401
+            return super().dump(obj.replace("\0", "\ufffd") if "\0" in obj else obj)
+
+    connection.adapters.register_dumper(str, WithoutNul)
+
+
+def _begin_postgres(connection: Connection) -> None:
+    options = connection.get_execution_options()
+    if options.get(_MIGRATES):  # another process may be at it, for as long as it takes
+        connection.exec_driver_sql("SET LOCAL lock_timeout = 0")
+        connection.exec_driver_sql("SET LOCAL statement_timeout = 0")
+    if options.get(_WRITES):
+        connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_lock_number('writes')})")
+
+
+def _leave_standby(context: ExceptionContext) -> None:
+    """After a failover the old server may still answer: its connections are given up as if it had ended."""
+    if getattr(context.original_exception, "sqlstate", None) == _READ_ONLY and context.engine is not None:
+        writes = context.connection is not None and context.connection.get_execution_options().get(_WRITES)
+        if writes:
+            context.is_disconnect = True
+
+
+# --- the schema -------------------------------------------------------------------------------------------------------
+
+
 def _migrate(engine: Engine) -> None:
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
-    with engine.begin() as connection:
+    with engine.execution_options(**{_WRITES: True, _MIGRATES: True}).begin() as connection:
         config.attributes["connection"] = connection
         command.upgrade(config, "head")

@@ -35,6 +35,11 @@ class UtcDateTime(TypeDecorator[datetime]):
         return None if value is None else value.replace(tzinfo=UTC)
 
 
+def name_of(length: int) -> String:
+    """A text that is compared and ordered by its code points, as SQLite does, and not by a server's language."""
+    return String(length).with_variant(String(length, collation="C"), "postgresql")
+
+
 def now() -> datetime:
     """This moment, in UTC."""
     return datetime.now(UTC)
@@ -50,7 +55,7 @@ class KnowledgeBaseRow(Table):
     __tablename__ = "knowledge_bases"
 
     id: Mapped[str] = mapped_column(String(40), primary_key=True)
-    name: Mapped[str] = mapped_column(String(200), unique=True)
+    name: Mapped[str] = mapped_column(name_of(200), unique=True)
     index_id: Mapped[str] = mapped_column(String(60))
     fingerprint: Mapped[dict[str, Any]] = mapped_column(JSON)
     settings: Mapped[dict[str, Any]] = mapped_column(JSON)
@@ -89,7 +94,7 @@ class DocumentRow(Table):
 
     id: Mapped[str] = mapped_column(String(40), primary_key=True)
     knowledge_base_id: Mapped[str] = mapped_column(ForeignKey("knowledge_bases.id"), index=True)
-    name: Mapped[str] = mapped_column(String(300))
+    name: Mapped[str] = mapped_column(name_of(300))
     media_type: Mapped[str] = mapped_column(String(100))
     sha256: Mapped[str] = mapped_column(String(64), index=True)
     bytes: Mapped[int] = mapped_column(Integer)
@@ -194,7 +199,8 @@ class EvaluationRow(Table):
     """A question set put to a knowledge base: what is asked, how far it is, and what it was asked of.
 
     `questions` are JSON lines in the order in which they are asked; `done` counts records, `failed` those with an
-    error, and `revision` every change that a reader could see. `queued_at` orders the queue.
+    error, and `revision` every change that a reader could see. `queued_at` orders the queue, and `claimed_by` is the
+    process that asks, where there are several.
     """
 
     __tablename__ = "evaluations"
@@ -218,6 +224,7 @@ class EvaluationRow(Table):
     error_params: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
     queued_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
+    claimed_by: Mapped[str | None] = mapped_column(String(40), default=None)
     started_at: Mapped[datetime | None] = mapped_column(UtcDateTime, default=None)
     finished_at: Mapped[datetime | None] = mapped_column(UtcDateTime, default=None)
 
@@ -290,7 +297,7 @@ class ConversationRow(Table):
 class TurnRow(Table):
     """One question of a conversation. `answer` and `sources` are an `Answer` and a `SearchResult` as JSON; `written` is
     what the model had written where there is no answer; `verdict` and `comment` are the asker's; `promotion_id` and
-    `adapter_id` are the answer's, to be counted."""
+    `adapter_id` are the answer's, to be counted; `process_id` is the process that answers, where there are several."""
 
     __tablename__ = "turns"
     __table_args__ = (Index("turns_of_a_conversation", "conversation_id", "number", unique=True),)
@@ -312,6 +319,7 @@ class TurnRow(Table):
     rated_at: Mapped[datetime | None] = mapped_column(UtcDateTime, default=None)
     promotion_id: Mapped[str | None] = mapped_column(String(40), index=True, default=None)
     adapter_id: Mapped[str | None] = mapped_column(String(40), default=None)
+    process_id: Mapped[str | None] = mapped_column(String(40), default=None)
 
 
 class FinetuneJobRow(Table):
@@ -320,6 +328,7 @@ class FinetuneJobRow(Table):
     `config` are the choices of whoever ordered it, and the resolved `TrainingConfig` once it is prepared; `examples`
     the counts and hashes of what it learns from; `step` of `steps` are done; `attempts` counts how often it was taken
     up since it last came on (prepared, a checkpoint, trained). `revision` changes with all that a reader could see.
+    `claimed_by` is the process that trains, where there are several.
     """
 
     __tablename__ = "finetune_jobs"
@@ -344,6 +353,7 @@ class FinetuneJobRow(Table):
     error_params: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
     queued_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
+    claimed_by: Mapped[str | None] = mapped_column(String(40), default=None)
     started_at: Mapped[datetime | None] = mapped_column(UtcDateTime, default=None)
     finished_at: Mapped[datetime | None] = mapped_column(UtcDateTime, default=None)
 
@@ -397,3 +407,21 @@ class PromotionRow(Table):
     proof: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
     by: Mapped[str] = mapped_column(String(40))
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
+
+
+class ProcessRow(Table):
+    """A process that works on this database beside others; it is alive as long as its row is there.
+
+    `beats` changes while it lives: where it stands still for too long, another removes the row. `life` is one run of
+    the process, whose id stays when it is started again. `works` says whether it takes up jobs.
+    """
+
+    __tablename__ = "processes"
+
+    id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    life: Mapped[str] = mapped_column(String(40))
+    works: Mapped[bool] = mapped_column(default=False)
+    build: Mapped[str] = mapped_column(String(60))
+    beats: Mapped[int] = mapped_column(Integer, default=0)
+    started_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
+    seen_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)

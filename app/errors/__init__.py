@@ -25,7 +25,8 @@
     |- TrainingDiverged, TrainingFailed, TrainingGaveUp (500)
     `- SetupError               DataFolderLocked, DataFolderUnusable, PortInUse, AddressUnusable, WeightsMissing, WeightsCorrupt, UnknownModel, ExtraMissing,
                                 ModelServerKeyMissing, SecretsUnusable, ServerNotRunning, OwnServerFailed, MigrationFailed, MilvusAddressMissing,
-                                BlobStoreUnusable, BackupInvalid, BackupTargetTaken, RestoreRefused, RestoreUnfinished
+                                BlobStoreUnusable, BackupInvalid, BackupTargetTaken, RestoreRefused, RestoreUnfinished,
+                                DatabaseUnusable, ProcessesNotShared
 
 Text in braces is filled from the keyword arguments, which may be phrases of `app/phrases.py`; `detail` goes to the log and never to a user.
 """
@@ -129,6 +130,7 @@ from app.errors.setup import (
     BackupInvalid,
     BackupTargetTaken,
     BlobStoreUnusable,
+    DatabaseUnusable,
     DataFolderLocked,
     DataFolderUnusable,
     ExtraMissing,
@@ -137,6 +139,7 @@ from app.errors.setup import (
     ModelServerKeyMissing,
     OwnServerFailed,
     PortInUse,
+    ProcessesNotShared,
     RestoreRefused,
     RestoreUnfinished,
     SecretsUnusable,
@@ -188,6 +191,7 @@ __all__ = [
     "CrossSite",
     "DataFolderLocked",
     "DataFolderUnusable",
+    "DatabaseUnusable",
     "Denied",
     "DiskFull",
     "DocumentError",
@@ -241,6 +245,7 @@ __all__ = [
     "PageNotFound",
     "PagesBusy",
     "PortInUse",
+    "ProcessesNotShared",
     "PromotionRefused",
     "ProofUnusable",
     "QuestionEmpty",

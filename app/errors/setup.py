@@ -123,3 +123,15 @@ class MigrationFailed(SetupError):
     """The database in {folder} could not be upgraded to this version: {reason}. It was left as it was; a newer manualqa may have written it."""
 
     zh = "{folder} 中的数据库无法升级到当前版本：{reason}。数据保持原样；它可能是由更新版本的 manualqa 写入的。"
+
+
+class DatabaseUnusable(SetupError):
+    """The database {database} cannot be used: {reason}. Check MQA_DATABASE_URL and the Postgres server."""
+
+    zh = "数据库 {database} 无法使用：{reason}。请检查 MQA_DATABASE_URL 与 Postgres 服务器。"
+
+
+class ProcessesNotShared(SetupError):
+    """Several processes cannot work together as this one is set up: {reason}."""
+
+    zh = "按此进程的设置，多个进程无法协同工作：{reason}。"

@@ -3,75 +3,84 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import create_engine
+from pydantic import SecretStr
+from sqlalchemy import Connection, Engine, create_engine, inspect, make_url, text
 
 import app.catalogue.database as database
+from app.catalogue.tables import Table
 from app.types import DocumentState, GenerationState, JobState, Page
 from tests.fixtures.catalogues import FINGERPRINT, Catalogue, a_catalogue, a_hash
+from tests.fixtures.postgres import PostgresServer
 
 MOMENT = "2025-03-01 10:00:00.000000"
 STATES = ("ready", "failed", "processing", "queued", "deleting")
 INDEX = "kb-1-g1"
 
 
-@pytest.fixture
-def old(tmp_path: Path) -> Path:
-    """A folder with a database of the first schema."""
-    engine = create_engine(f"sqlite:///{tmp_path / 'catalogue.sqlite'}")
+Old = tuple[Path, SecretStr | None]
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def old(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Old]:
+    """Where a database of the first schema is: a folder and, for Postgres, a URL."""
+    if request.param == "sqlite":
+        first_schema(create_engine(f"sqlite:///{tmp_path / 'catalogue.sqlite'}"))
+        yield tmp_path, None
+        return
+    server: PostgresServer = request.getfixturevalue("postgres")
+    with server.database() as url:
+        address = make_url(url.get_secret_value()).set(drivername="postgresql+psycopg")
+        first_schema(create_engine(address))
+        yield tmp_path, url
+
+
+def first_schema(engine: Engine) -> None:
     config = Config()
     config.set_main_option("script_location", str(Path(database.__file__).parent / "migrations"))
     with engine.begin() as connection:
         config.attributes["connection"] = connection
         command.upgrade(config, "0001")
-    engine.dispose()
-    connection = sqlite3.connect(tmp_path / "catalogue.sqlite")
-    with connection:
         fill(connection)
-    connection.close()
-    return tmp_path
+    engine.dispose()
 
 
-def fill(connection: sqlite3.Connection) -> None:
+def fill(connection: Connection) -> None:
+    def insert(table: str, **values: object) -> None:
+        columns, places = ", ".join(values), ", ".join(f":{name}" for name in values)
+        connection.execute(text(f"INSERT INTO {table} ({columns}) VALUES ({places})"), values)  # noqa: S608
+
+    settings = '{"threshold": 0.5, "language": null}'
     built_with = json.dumps(FINGERPRINT.as_dict())
-    connection.execute(
-        "INSERT INTO knowledge_bases (id, name, index_id, fingerprint, settings, deleting, created_at) "
-        "VALUES ('kb-1', '手册', ?, ?, '{\"threshold\": 0.5, \"language\": null}', 0, ?)",
-        (INDEX, built_with, MOMENT),
-    )
+    base = {"id": "kb-1", "name": "手册", "index_id": INDEX, "fingerprint": built_with, "settings": settings}
+    insert("knowledge_bases", **base, deleting=False, created_at=MOMENT)
     for state in STATES:
         ended = MOMENT if state in ("ready", "failed") else None
-        error = ("no_text", '{"name": "failed.pdf"}') if state == "failed" else (None, "{}")
-        chunks = 2 if state == "ready" else None
-        connection.execute(
-            "INSERT INTO documents (id, knowledge_base_id, name, media_type, sha256, bytes, state, pages, chunks, "
-            "outline, error_code, error_params, created_at, ready_at) VALUES "
-            "(?, 'kb-1', ?, 'application/pdf', ?, 10, ?, 2, ?, '[]', ?, ?, ?, ?)",
-            (f"doc-{state}", f"{state}.pdf", a_hash(state), state, chunks, *error, MOMENT, ended),
-        )
-        connection.execute(
-            "INSERT INTO jobs (id, document_id, stage, pages_done, pages_total, chunks_done, chunks_total, created_at, "
-            "started_at, ended_at) VALUES (?, ?, 'embedding', 2, 2, 1, 2, ?, ?, ?)",
-            (f"job-{state}", f"doc-{state}", MOMENT, MOMENT, ended),
-        )
+        code, params = ("no_text", '{"name": "failed.pdf"}') if state == "failed" else (None, "{}")
+        known = {"name": f"{state}.pdf", "media_type": "application/pdf", "sha256": a_hash(state), "bytes": 10}
+        found = {"state": state, "pages": 2, "chunks": 2 if state == "ready" else None, "outline": "[]"}
+        fault = {"error_code": code, "error_params": params}
+        moments = {"created_at": MOMENT, "ready_at": ended}
+        insert("documents", id=f"doc-{state}", knowledge_base_id="kb-1", **known, **found, **fault, **moments)
+        counts = {"pages_done": 2, "pages_total": 2, "chunks_done": 1, "chunks_total": 2}
+        times = {"created_at": MOMENT, "started_at": MOMENT, "ended_at": ended}
+        insert("jobs", id=f"job-{state}", document_id=f"doc-{state}", stage="embedding", **counts, **times)
         for number in (1, 2):
-            connection.execute("INSERT INTO pages VALUES (?, ?, ?)", (f"doc-{state}", number, f"page {number}"))
-            connection.execute(
-                "INSERT INTO chunks VALUES (?, ?, ?, ?, 0, '[[0, 1]]', '[\"Safety\"]')",
-                (f"doc-{state}-{number:06d}", f"doc-{state}", number - 1, f"page {number}"),
-            )
-    connection.execute("INSERT INTO api_keys VALUES ('key-1', 'robot', 'reader', ?, ?, NULL)", (a_hash("k"), MOMENT))
+            insert("pages", document_id=f"doc-{state}", number=number, text=f"page {number}")
+            place = {"id": f"doc-{state}-{number:06d}", "document_id": f"doc-{state}", "ordinal": number - 1}
+            content = {"text": f"page {number}", "start": 0, "page_starts": "[[0, 1]]", "heading_path": '["Safety"]'}
+            insert("chunks", **place, **content)
+    insert("api_keys", id="key-1", name="robot", role="reader", sha256=a_hash("k"), created_at=MOMENT)
 
 
 @pytest.fixture
-def upgraded(old: Path) -> Iterator[Catalogue]:
-    with a_catalogue(old) as catalogue:
+def upgraded(old: Old) -> Iterator[Catalogue]:
+    with a_catalogue(*old) as catalogue:
         yield catalogue
 
 
@@ -94,10 +103,11 @@ def test_nothing_is_lost(upgraded: Catalogue) -> None:
 
 def test_foreign_keys_hold_and_no_old_table_stays(upgraded: Catalogue) -> None:
     with upgraded.engine.connect() as connection:
-        assert connection.exec_driver_sql("PRAGMA foreign_key_check").all() == []
-        assert connection.exec_driver_sql("PRAGMA integrity_check").scalar_one() == "ok"
-        tables = connection.exec_driver_sql("SELECT name FROM sqlite_master WHERE type = 'table'").scalars()
-        assert not [name for name in tables if name.startswith(("old_", "_alembic"))]
+        if upgraded.engine.dialect.name == "sqlite":
+            assert connection.exec_driver_sql("PRAGMA foreign_key_check").all() == []
+            assert connection.exec_driver_sql("PRAGMA integrity_check").scalar_one() == "ok"
+        tables = inspect(connection).get_table_names()
+        assert set(tables) == {*Table.metadata.tables, "alembic_version"}
 
 
 def test_what_was_searchable_is_so_and_nothing_else(upgraded: Catalogue) -> None:

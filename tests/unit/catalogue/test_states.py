@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
+from sqlalchemy import func, select
 
-from app.catalogue.jobs import JobFilter
+from app.catalogue.jobs import OPEN, JobFilter
 from app.catalogue.records import KnowledgeBase
+from app.catalogue.tables import DocumentRow, JobRow
 from app.errors import DocumentNotFound, JobCancelled, JobEnded, JobNotFound, ManualqaError, NothingToRetry
 from app.types import DocumentState, JobKind, JobState, Stage
 from tests.fixtures.catalogues import ROOM, Catalogue, Ingested, a_file
@@ -88,15 +90,15 @@ OUTCOMES: dict[str, dict[str, str | type[ManualqaError]]] = {
 
 
 def state_of(catalogue: Catalogue, one: Ingested) -> str:
-    with catalogue.engine.connect() as connection:
-        row = connection.exec_driver_sql("SELECT state FROM documents WHERE id = ?", (one.document,)).one_or_none()
-    return "gone" if row is None else str(row[0])
+    with catalogue.sessions() as session:
+        state = session.scalar(select(DocumentRow.state).where(DocumentRow.id == one.document))
+    return "gone" if state is None else str(state)
 
 
 def open_jobs(catalogue: Catalogue, one: Ingested) -> int:
-    query = "SELECT COUNT(*) FROM jobs WHERE document_id = ? AND state IN ('queued', 'running')"
-    with catalogue.engine.connect() as connection:
-        return int(connection.exec_driver_sql(query, (one.document,)).scalar_one())
+    query = select(func.count()).where(JobRow.document_id == one.document, JobRow.state.in_(OPEN))
+    with catalogue.sessions() as session:
+        return session.scalar(query) or 0
 
 
 @pytest.mark.parametrize("state", [*DocumentState])

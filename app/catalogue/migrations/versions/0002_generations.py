@@ -68,9 +68,15 @@ def upgrade() -> None:
     _jobs()
 
 
+def _rename(old: str, new: str) -> None:
+    op.rename_table(old, new)
+    if op.get_bind().dialect.name == "postgresql":  # where the name of a primary key's index is the table's no more
+        op.execute(f"ALTER INDEX {old}_pkey RENAME TO {new}_pkey")
+
+
 def _chunks() -> None:
     """Every chunk belongs to the one generation that its knowledge base had."""
-    op.rename_table("chunks", "old_chunks")
+    _rename("chunks", "old_chunks")
     op.drop_index("ix_chunks_document_id", "old_chunks")
     op.create_table(
         "chunks",
@@ -99,7 +105,7 @@ def _chunks() -> None:
 
 
 def _jobs() -> None:
-    op.rename_table("jobs", "old_jobs")
+    _rename("jobs", "old_jobs")
     op.drop_index("ix_jobs_document_id", "old_jobs")
     counts = ("pages_done", "chunks_done", "documents_done", "steps", "attempts", "stage_from")
     totals = ("pages_total", "chunks_total", "documents_total")

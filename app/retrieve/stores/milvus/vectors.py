@@ -86,6 +86,18 @@ class MilvusVectorStore:
         lengths = np.linalg.norm(rows, axis=1) * np.linalg.norm(question)
         return dict(zip((str(row["id"]) for row in got), (rows @ question / lengths).tolist(), strict=True))
 
+    def vectors(self, index_id: str, chunk_ids: Sequence[str]) -> tuple[list[str], Vectors]:
+        name = collection_name(PREFIX, index_id)
+        wanted = list(dict.fromkeys(chunk_ids))
+        try:
+            found = {
+                str(row["id"]): row["vector"] for row in self._server.rows(name, wanted, ["id", "vector"], "Strong")
+            }
+        except CollectionMissingError:
+            found = {}
+        ids = [chunk_id for chunk_id in wanted if chunk_id in found]
+        return ids, np.asarray([found[chunk_id] for chunk_id in ids], np.float32).reshape(len(ids), -1 if ids else 0)
+
     def delete(self, index_id: str, chunk_ids: Sequence[str]) -> None:
         name = collection_name(PREFIX, index_id)
         if not chunk_ids:
