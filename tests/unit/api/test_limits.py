@@ -11,7 +11,7 @@ import pytest
 from tests.fixtures.scripted_model import Fault
 from tests.unit.api.conftest import Api
 
-BUSY_SECONDS = 15
+BUSY_SECONDS = 60
 """A second on a quiet machine."""
 
 
@@ -25,11 +25,11 @@ def test_an_upload_that_breaks_off_leaves_nothing(api: Api, address: tuple[str, 
     )
     with socket.create_connection(address) as connection:
         connection.sendall(request.encode() + b"x" * 500_000)
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 60
         while sorted(folder.rglob("*")) == before and time.monotonic() < deadline:
             time.sleep(0.01)
         assert sorted(folder.rglob("*")) != before
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while sorted(folder.rglob("*")) != before and time.monotonic() < deadline:
         time.sleep(0.01)
     assert sorted(folder.rglob("*")) == before
@@ -50,7 +50,7 @@ def test_a_client_that_leaves_ends_the_models_request(
     )
     with socket.create_connection(address) as connection:
         connection.sendall(request.encode())
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 60
         while len(api.model.requests) == before and time.monotonic() < deadline:
             time.sleep(0.01)
     assert len(api.model.requests) == before + 1

@@ -46,8 +46,8 @@ def test_it_ends_when_its_parent_does(tmp_path: Path) -> None:
     assert parent.stdout is not None
     assert parent.stdout.readline() == b"started\n"
     parent.kill()
-    parent.communicate(timeout=10)
-    ready, _, _ = select.select([reading], [], [], 30)
+    parent.communicate(timeout=60)
+    ready, _, _ = select.select([reading], [], [], 60)
     assert ready, "the child still holds the pipe"
     assert os.read(reading, 1) == b""
     os.close(reading)

