@@ -16,7 +16,6 @@ from pathlib import Path
 import pytest
 
 from app.cli.secret_files import MANUALQA
-from tests.deploy.agreed import AGREED_EXTRAS
 from tests.deploy.compose import ROOT
 
 DOCKERFILE = (ROOT / "Dockerfile").read_text(encoding="utf-8")
@@ -42,7 +41,7 @@ def test_the_last_stage_is_small_and_without_rights() -> None:
 def test_the_extras_are_those_of_the_project() -> None:
     extras = set(tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"])
     for named in re.findall(r"EXTRAS=([a-z,]+)", DOCKERFILE):
-        assert set(named.split(",")) <= extras | set(AGREED_EXTRAS)
+        assert set(named.split(",")) <= extras
 
 
 def test_what_is_copied_is_there_and_let_in() -> None:
