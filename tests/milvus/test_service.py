@@ -81,3 +81,27 @@ def test_documents_through_a_kill_of_milvus_and_a_new_generation(
         client.delete(f"/v1/knowledge-bases/{base}")
         assert wait_for(lambda: milvus.names() == set(), SECONDS), milvus.names()
     milvus.close()
+
+
+def test_moving_over_is_a_rebuild_which_repairing_starts_for_all(
+    server: WordServer, milvus_lite: MilvusLite, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MQA_VECTOR_STORE", "chroma")
+    server.start()
+    with server.client() as client:
+        base = client.post("/v1/knowledge-bases", {"name": "valves"})["id"]
+        upload(client, base, tmp_path, 4)
+        assert wait_for(lambda: states(client, base) == ["ready"], SECONDS)
+        before = found(client, base, "V-042")
+    server.kill()
+    monkeypatch.setenv("MQA_VECTOR_STORE", "milvus")
+    server.start()
+    milvus = MilvusServer(milvus_lite.config(tmp_path))
+    with server.client() as client:
+        kinds = {finding["kind"] for finding in disagreements(client)}
+        assert kinds == {"vectors_missing", "keywords_missing"}
+        client.post("/v1/maintenance/check", {"repair": True}, patient=True)
+        assert wait_for(lambda: found(client, base, "V-042") == before, SECONDS)
+        assert wait_for(lambda: disagreements(client) == [], SECONDS)
+    assert {name[-3:] for name in milvus.names()} == {"Dg2"}
+    milvus.close()

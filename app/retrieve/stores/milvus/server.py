@@ -38,7 +38,7 @@ _COLLECTION_MISSING = 100
 _NOT_LOADED = 101
 _INDEX_MISSING = 700
 _DATABASE_MISSING = 800
-_PERMANENT = frozenset({6, _COLLECTION_MISSING, _DATABASE_MISSING, 1100, 1101, 1102, 1400, 1801})
+_PERMANENT = frozenset({6, _COLLECTION_MISSING, _DATABASE_MISSING, 1100, 1101, 1102, 1400, 1401, 1402})
 """Codes of what stays wrong however often it is asked: unknown names, bad arguments, no right to do it."""
 
 Consistency = Literal["Strong", "Bounded"]
