@@ -215,13 +215,12 @@ def _with_a_path_that_leads_out(backup: Path) -> None:
 
 def test_a_server_killed_while_it_writes_a_backup_leaves_none(server: FaultServer) -> None:
     filled(server)
-    for point in ("backup.catalogue", "backup.originals"):
-        server.kill_at(point)
-        with server.connect() as client, pytest.raises(httpx.TransportError):
-            client.post("/v1/maintenance/backups", json={})
-        server.wait()
-        assert [path.suffix for path in (server.data / "backups").iterdir()] == [".part"]
-        server.revive()
-        assert list((server.data / "backups").iterdir()) == []
+    server.kill_at("backup.originals")
+    with server.connect() as client, pytest.raises(httpx.TransportError):
+        client.post("/v1/maintenance/backups", json={})
+    server.wait()
+    assert [path.suffix for path in (server.data / "backups").iterdir()] == [".part"]
+    server.revive()
+    assert list((server.data / "backups").iterdir()) == []
     assert server.call("POST", "/v1/maintenance/backups", json={}).status_code == 201
     server.settle()
