@@ -48,6 +48,7 @@ CHINESE: Final[dict[str, str]] = {
     "the file {name} was changed": "文件 {name} 已被改动",
     "{n} of {m} entries came back": "应有 {m} 条，恢复了 {n} 条",
     "a database could not be copied": "无法复制数据库",
+    "the catalogue is in a database server, which has its own backups": "目录数据库位于数据库服务器中，须使用其自身的备份",
     "a database is damaged": "数据库已损坏",
     "the server stops": "服务器正在停止",
     "the target gives back other vectors than it was given": "目标存储返回的向量与写入的不同",

@@ -5,18 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from app.api.maintenance import wording
 from app.catalogue.folder import DataFolder
 from app.errors import BackupTargetTaken
 from app.ingest.backup.folder import move_backup
 from app.ingest.backup.manifest import read_manifest
-from app.ingest.consistency import Disagreement
-from app.wiring import restore_backup
 
 if TYPE_CHECKING:
     from app.cli.terminal import Terminal
 
-_UNDER_WAY = (Disagreement.NOT_PURGED, Disagreement.LEFT_OVER)
+_UNDER_WAY = ("not_purged", "left_over")
 """What a server that runs has at any moment, and goes on with when it is started."""
 
 
@@ -45,6 +42,9 @@ def write_backup(at: Terminal, target: Path, *, as_json: bool) -> int:
 
 def restore_folder(at: Terminal, source: Path, *, as_json: bool) -> int:
     """Restores into the data folder; 1 where something does not agree afterwards, which is told."""
+    from app.api.maintenance import wording  # noqa: PLC0415 - these load the whole service
+    from app.wiring import restore_backup  # noqa: PLC0415
+
     folder = DataFolder(at.settings.data_dir)
     folder.acquire(to_restore=True)
     try:

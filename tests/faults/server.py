@@ -23,7 +23,7 @@ from app.settings import child_environment
 
 Json = dict[str, Any]
 
-START_SECONDS = 60.0
+START_SECONDS = 180.0
 RECOVERY_SECONDS = 120.0
 """Longest time from a restart until everything is ready again."""
 _STARTS = 12

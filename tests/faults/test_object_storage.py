@@ -11,7 +11,7 @@ from tests.faults.server import FaultServer
 from tests.fixtures.s3_server import S3Server, an_s3_server
 from tests.fixtures.waiting import wait_for
 
-WAIT_SECONDS = 60.0
+WAIT_SECONDS = 120.0
 
 
 def a_page(marker: str) -> bytes:
@@ -28,9 +28,11 @@ def storage(tmp_path: Path) -> Iterator[S3Server]:
 @pytest.fixture
 def server(tmp_path: Path, storage: S3Server) -> Iterator[FaultServer]:
     server = FaultServer(tmp_path, **storage.settings(), MQA_BLOB_CACHE_MB="1", MQA_BLOB_GRACE_MINUTES="0.001")
-    server.start()
-    yield server
-    server.stop()
+    try:
+        server.start()
+        yield server
+    finally:
+        server.stop()
 
 
 def files_part(server: FaultServer) -> dict[str, object]:

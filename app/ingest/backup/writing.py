@@ -96,6 +96,8 @@ class Backups:
         return Backup(backup_id, manifest)
 
     def _fill(self, folder: BackupFolder) -> tuple[Counts, tuple[str, ...]]:
+        if not (self._places.data / CATALOGUE).exists():
+            raise BackupFailed(reason="the catalogue is in a database server, which has its own backups")
         jobs = self._places.data / JOBS
         if jobs.exists():
             copy_database(jobs, folder.place(JOBS))
