@@ -121,3 +121,10 @@ def test_a_run_folder_reads_back(tmp_path: Path, tiny_base: TrainingBase) -> Non
     run.train_file.write_text("no\n")
     with pytest.raises(TrainingFailed, match=r"train\.jsonl cannot be read"):
         run.train()
+
+
+def test_sequences_of_many_lengths_need_more_memory() -> None:
+    """A whole training of 116 examples of up to 650 tokens peaked at 4,998 MB."""
+    config = TrainingConfig(base="m", epochs=1)
+    lengths = [410 + 12 * number for number in range(21)]
+    assert estimate(config, lengths, SMALL, MACHINE).memory_mb == pytest.approx(4998, rel=0.1)
