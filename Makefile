@@ -11,7 +11,7 @@ TEST_WORKERS ?= 4
 WEB_WORKERS ?= 2
 TEST_MODELS := multilingual-e5-small qwen2.5-coder-0.5b-instruct
 
-.PHONY: help serve test test-web test-vllm test-faults fuzz check format bench bench-retrieval bench-answers bench-ingest bench-load bench-pages bench-quality bench-adapter bench-start browser postgres screenshots examples clean
+.PHONY: help serve test test-web test-vllm test-processes test-faults fuzz check format bench bench-retrieval bench-answers bench-ingest bench-load bench-pages bench-quality bench-adapter bench-start browser postgres screenshots examples clean
 
 help: ## List these targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -66,6 +66,9 @@ test-vllm: $(STAMP) ## Run the tests of a real vLLM on the CPU (first time: its 
 	@$(BIN)/manualqa models pull qwen2.5-coder-0.5b-instruct
 	@$(BIN)/python -m tests.vllm.environment > /dev/null
 	@$(BIN)/pytest --timeout=900 -rP --durations=10 tests/vllm
+
+test-processes: $(STAMP) postgres ## Kill one of two workers beside two servers on Postgres (one to three minutes)
+	@$(BIN)/pytest --campaign -s tests/faults/test_company.py
 
 test-faults: $(STAMP) ## Kill the server twenty times at every point and fail every write (about an hour on two cores)
 	@$(BIN)/pytest --campaign --timeout=3600 -s tests/faults/test_kills.py tests/faults/test_training_kills.py tests/faults/test_uploads.py tests/faults/test_writes.py

@@ -4,16 +4,28 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Callable, Mapping
+from enum import StrEnum
 from functools import partial
 
+from sqlalchemy import Engine
+
+from app import __version__
 from app.catalogue.contents import Contents
-from app.catalogue.database import Sessions, open_database
+from app.catalogue.database import Locks, Sessions, open_database
 from app.catalogue.documents import Documents
 from app.catalogue.generations import Generations
 from app.catalogue.jobs import Jobs
 from app.catalogue.knowledge_bases import KnowledgeBases
+from app.catalogue.processes import Process, Processes
 from app.conversing import Conversing
-from app.errors import AdapterInvalid, ExtraMissing, UnknownModel, WeightsCorrupt, WeightsMissing
+from app.errors import (
+    AdapterInvalid,
+    ExtraMissing,
+    ProcessesNotShared,
+    UnknownModel,
+    WeightsCorrupt,
+    WeightsMissing,
+)
 from app.evaluation.courtesy import Courtesy
 from app.evaluation.runs import Runs
 from app.finetune.adapters import Adapters, Room
@@ -27,6 +39,7 @@ from app.generate.hosting import EngineHost, VllmHost
 from app.generate.llm import FixedEndpoint, OpenAICompatibleModel
 from app.generate.model_server import EngineConfig
 from app.ingest import ocr
+from app.ingest.durable import JobPlace
 from app.ingest.files import FileStore
 from app.ingest.indexing import Stores
 from app.ingest.media import parser_for
@@ -40,7 +53,7 @@ from app.retrieve.embed_remote import RemoteEmbedder
 from app.retrieve.keyword import TantivyKeywordIndex
 from app.retrieve.prefixes import prefixes_for
 from app.retrieve.stores.chroma import ChromaVectorStore
-from app.services import Parts, Services
+from app.services import Company, Parts, Services
 from app.settings import Settings
 
 VECTOR_STORES: Mapping[str, Callable[[Settings], VectorStore]] = {
@@ -48,23 +61,77 @@ VECTOR_STORES: Mapping[str, Callable[[Settings], VectorStore]] = {
 }
 
 
-def build_services(settings: Settings, run_token: str, parts: Parts | None = None) -> Services:
-    """The services of a server that owns `settings.data_dir`; raises `SetupError`s."""
-    database = open_database(settings.data_dir)
+class Duty(StrEnum):
+    """What a process does: everything, or only answering, or only the work of queues."""
+
+    BOTH = "both"
+    API = "api"
+    WORKER = "worker"
+
+
+def build_services(
+    settings: Settings, run_token: str, parts: Parts | None = None, duty: Duty = Duty.BOTH, process_id: str = "local"
+) -> Services:
+    """The services of a process that owns `settings.data_dir`; raises `SetupError`s.
+
+    `process_id` tells it from others on the same database.
+    """
+    shares_index = shares_indexes(settings) or (parts is not None and parts.vectors is not None)
+    if duty is not Duty.BOTH:
+        _require_shared(settings, shares_index=shares_index)
+    database = open_database(settings.data_dir, settings.database_url, settings.database_connections)
     sessions = Sessions(database)
+    company = _company(settings, database, Process(process_id, duty is not Duty.API, __version__))
+    if company is not None and not shares_index and company.processes.living() - {process_id}:
+        why = "another one works on this database, and the index is in one's data folder: set MQA_VECTOR_STORE=milvus"
+        raise ProcessesNotShared(reason=why)
+    chosen = parts or chosen_parts(settings)
     stores = Stores(
         bases=KnowledgeBases(sessions),
         documents=Documents(sessions),
         generations=Generations(sessions),
         jobs=Jobs(sessions),
         contents=Contents(sessions),
-        files=FileStore(settings.files_dir, settings.max_upload_mb, settings.min_free_disk_mb),
-        vectors=VECTOR_STORES["chroma"](settings),
-        keywords=TantivyKeywordIndex(settings.index_dir / "keywords"),
+        files=FileStore(
+            settings.uploads_dir,
+            settings.max_upload_mb,
+            settings.min_free_disk_mb,
+            exclusive=None if company is None else partial(company.locks.of, "files"),
+        ),
+        vectors=chosen.vectors or VECTOR_STORES["chroma"](settings),
+        keywords=chosen.keywords or TantivyKeywordIndex(settings.index_dir / "keywords"),
         images=ImageCache(settings.page_images_dir, settings.page_image_cache_mb, settings.min_free_disk_mb),
     )
-    chosen = parts or chosen_parts(settings)
-    return Services(settings, stores, database, sessions, chosen, chosen.reading or reading(settings), run_token)
+    return Services(
+        settings, stores, database, sessions, chosen, chosen.reading or reading(settings), run_token, company
+    )
+
+
+def shares_indexes(settings: Settings) -> bool:
+    """Whether vectors and keywords are on a server that several processes can use."""
+    return str(getattr(settings, "vector_store", "chroma")) != "chroma"
+
+
+def _require_shared(settings: Settings, *, shares_index: bool) -> None:
+    """Raises `ProcessesNotShared` where one of several processes has something to itself that all need."""
+    if settings.database_url is None:
+        raise ProcessesNotShared(reason="they need one database: set MQA_DATABASE_URL")
+    if not shares_index:
+        why = "the index is in this process's data folder: set MQA_VECTOR_STORE=milvus"
+        raise ProcessesNotShared(reason=why)
+    if settings.files_dir is None:
+        why = "uploads are in this process's data folder: set MQA_FILES_DIR to a folder of all"
+        raise ProcessesNotShared(reason=why)
+
+
+def _company(settings: Settings, database: Engine, process: Process) -> Company | None:
+    """What is shared with others on a Postgres database, whose tables of jobs are there when this returns."""
+    if settings.database_url is None:
+        return None
+    locks = Locks(database)
+    with locks.of("tables of jobs"):
+        JobPlace(settings.data_dir, settings.database_url).migrate()
+    return Company(settings.database_url, Processes(Sessions(database)), process, locks)
 
 
 def build_conversing(services: Services) -> Conversing:

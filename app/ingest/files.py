@@ -10,7 +10,7 @@ import shutil
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -74,13 +74,24 @@ class Receiver:
 
 
 class FileStore:
-    """Files by hash, in one folder with 256 sub-folders."""
+    """Files by hash, in one folder with 256 sub-folders.
 
-    def __init__(self, folder: Path, limit_mb: int, min_free_mb: int) -> None:
+    `exclusive` keeps all who add and delete apart; by default only those of this process.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        limit_mb: int,
+        min_free_mb: int,
+        *,
+        exclusive: Callable[[], AbstractContextManager[object]] | None = None,
+    ) -> None:
         self._folder = folder
         self._limit = limit_mb * 1_000_000
         self._min_free = min_free_mb * 1_000_000
-        self._lock = threading.Lock()
+        lock = threading.Lock()
+        self._exclusive = exclusive or (lambda: lock)
         folder.mkdir(parents=True, exist_ok=True)
 
     def receive(self, expected_bytes: int | None = None) -> Receiver:
@@ -101,7 +112,7 @@ class FileStore:
     @contextmanager
     def exclusive(self) -> Iterator[None]:
         """Keeps "row added, file kept" and "last row gone, file deleted" from crossing each other."""
-        with self._lock:
+        with self._exclusive():
             yield
 
     def keep(self, received: StoredFile) -> None:
