@@ -11,7 +11,7 @@ TEST_WORKERS ?= 4
 WEB_WORKERS ?= 2
 TEST_MODELS := multilingual-e5-small qwen2.5-coder-0.5b-instruct
 
-.PHONY: help serve test test-web test-vllm test-milvus test-faults fuzz check format bench bench-retrieval bench-answers bench-ingest bench-load bench-pages bench-quality bench-adapter bench-scale bench-start browser postgres screenshots examples clean
+.PHONY: help serve test test-web test-vllm test-milvus test-processes test-faults fuzz check format bench bench-retrieval bench-answers bench-ingest bench-load bench-pages bench-quality bench-adapter bench-scale bench-start browser postgres screenshots examples clean
 
 help: ## List these targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -71,6 +71,9 @@ test-vllm: $(STAMP) ## Run the tests of a real vLLM on the CPU (first time: its 
 test-milvus: $(STAMP) ## Run the tests of a real Milvus server, killed meanwhile (first time: fetches it, 58 MB; about 8 minutes)
 	@$(BIN)/python -m tests.milvus.environment > /dev/null
 	@$(BIN)/pytest --timeout=900 -rP --durations=10 tests/milvus
+
+test-processes: $(STAMP) postgres ## Kill one of two workers beside two servers on Postgres (one to three minutes)
+	@$(BIN)/pytest --campaign -s tests/faults/test_company.py
 
 test-faults: $(STAMP) ## Kill the server twenty times at every point and fail every write (about an hour on two cores)
 	@$(BIN)/pytest --campaign --timeout=3600 -s tests/faults/test_kills.py tests/faults/test_training_kills.py tests/faults/test_uploads.py tests/faults/test_writes.py

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections.abc import AsyncGenerator, Callable
@@ -12,6 +13,7 @@ from typing import Literal, get_args
 import anyio
 import structlog
 from anyio import to_thread
+from pydantic import SecretStr
 from sqlalchemy import Engine, select
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -20,12 +22,13 @@ from app.catalogue.adapters import AdapterRows
 from app.catalogue.calibrations import Calibrations
 from app.catalogue.conversations import Conversations, History
 from app.catalogue.counts import Counts
-from app.catalogue.database import Sessions
+from app.catalogue.database import Locks, Sessions
 from app.catalogue.documents import Room
 from app.catalogue.evaluations import Evaluations
 from app.catalogue.finetunes import Trainings
 from app.catalogue.inspection import Inspection
 from app.catalogue.keys import Keys
+from app.catalogue.processes import Process, Processes
 from app.catalogue.promotions import Promotions
 from app.catalogue.records import Job, KnowledgeBase
 from app.catalogue.web_sessions import WebSessions
@@ -47,7 +50,7 @@ from app.generate.hosting import AdapterHost
 from app.generate.translate import Translator
 from app.ingest.backup.writing import BackupPlaces, Backups
 from app.ingest.consistency import Consistency, Mending
-from app.ingest.durable import WorkerLimits
+from app.ingest.durable import JobPlace, WorkerLimits
 from app.ingest.indexing import Indexing, Stores
 from app.ingest.jobs import JobEngine, Work
 from app.ingest.library import Library
@@ -56,7 +59,9 @@ from app.ingest.purging import Purging
 from app.ingest.rebuild import Rebuild
 from app.ingest.rendering.process import DrawingLimits
 from app.ingest.rendering.views import PageViews
-from app.ports import Embedder, LanguageModel
+from app.ingest.turns import Turns
+from app.ports import Embedder, KeywordIndex, LanguageModel, VectorStore
+from app.presence import Presence
 from app.retrieve.embedders import Embedders
 from app.retrieve.search import Searcher
 from app.retrieve.threshold import default_tuning
@@ -70,6 +75,7 @@ log = structlog.get_logger(__name__)
 
 EMBEDDER_RETRY_SECONDS = 5.0
 WARM_UP_POLL_SECONDS = 0.2
+IMAGES_SWEEP_SECONDS = 60.0
 _MOST_SWAPS = 3
 """Searches of one question at most, where documents or a new generation go live during each."""
 
@@ -114,6 +120,18 @@ class Parts:
     reading: Reading | None = None
     judge: LanguageModel | None = None
     adapter_host: AdapterHost | None = None
+    vectors: VectorStore | None = None
+    keywords: KeywordIndex | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Company:
+    """What this process shares with others on one database."""
+
+    url: SecretStr
+    processes: Processes
+    process: Process
+    locks: Locks
 
 
 class Services:
@@ -128,6 +146,7 @@ class Services:
         parts: Parts,
         reading: Reading,
         token: str,
+        company: Company | None = None,
     ) -> None:
         self.settings = settings
         self.run_token = token
@@ -138,7 +157,10 @@ class Services:
         self.adapters, self.promotions = AdapterRows(sessions), Promotions(sessions)
         self.counts = Counts(sessions)
         self.authors = Authors(self.adapters, self.promotions)
-        self.conversations = Conversations(sessions, History(settings.max_conversations, settings.max_turns))
+        self.process_id = None if company is None else company.process.id
+        self.works = company is None or company.process.works
+        history = History(settings.max_conversations, settings.max_turns)
+        self.conversations = Conversations(sessions, history, self.process_id)
         self.web_sessions = WebSessions(sessions, settings.session_hours)
         drawing = DrawingLimits(settings.page_image_seconds, settings.page_image_memory_mb, settings.page_image_pixels)
         self.page_views = PageViews(stores, settings.page_image_processes, drawing)
@@ -152,6 +174,7 @@ class Services:
         self._engine = parts.engine
         self._embedder_state = PartState("starting", required=True)
         self._warned: set[str] = set()
+        self._images_swept = time.monotonic()
         self._stopping, self._draining, self._hurrying = threading.Event(), threading.Event(), threading.Event()
         self._searcher = Searcher(stores.vectors, stores.keywords, stores.contents, settings.candidates)
         self._answerer = Answerer(
@@ -160,24 +183,40 @@ class Services:
         translator = Translator(parts.model, settings.translate_seconds)
         self._wordings = Wordings(translator, stores.contents) if settings.translate_questions else None
         indexing = Indexing(stores, self._embedders.for_index)
-        pipeline = Pipeline(stores, indexing, reading)
+        turns = Turns() if company is None else Turns(company.locks.of)
+        pipeline = Pipeline(stores, indexing, reading, turns)
         work = Work(pipeline, Rebuild(stores, indexing, pipeline.turns), Purging(stores, indexing, pipeline.turns))
         limits = WorkerLimits(settings.ingest_tries, settings.ingest_retry_seconds, settings.ingest_attempts)
-        self._engine_of_jobs = JobEngine(settings.data_dir, stores, work, limits)
+        place = JobPlace(settings.data_dir)
+        if company is not None:
+            place = JobPlace(settings.data_dir, company.url, company.process.id, company.process.works)
+        self._engine_of_jobs = JobEngine(place, stores, work, limits)
         room = Room(settings.max_documents, settings.max_knowledge_base_mb * 1_000_000)
         self.library = Library(stores, self._engine_of_jobs, self.fingerprint, room)
         mending = Mending(self.library, self._engine_of_jobs, pipeline)
         self.consistency = Consistency(stores, Inspection(sessions), mending)
         places = BackupPlaces(settings.backups_dir, settings.data_dir, settings.adapters_dir, settings.finetune_dir)
         self.backups = Backups(places, stores, pipeline.turns, self.is_draining)
+        self._company = company
+        self._presence: Presence | None = None
+        if company is not None:
+            seconds = settings.process_lost_seconds
+            self._presence = Presence(company.processes, company.process, seconds, self._look_after, _give_up)
 
     # --- life ---------------------------------------------------------------------------------------------------------
 
     def start(self) -> None:
         """Starts the model server and the worker, and loads the embedder beside them."""
-        self._sweep_files()
         self.backups.sweep()
-        self.conversations.stop_running()
+        if self._company is None or self._presence is None:
+            self._sweep_files()
+            self.conversations.stop_running()
+        else:
+            with self._company.locks.of("start"):  # nobody comes while this one thinks that it is alone
+                if self._presence.join():
+                    self._sweep_files()
+                self.conversations.stop_running(self._company.processes.living())
+            self._presence.start()
         self.page_views.start()
         if self._engine is not None:
             self._engine.start()
@@ -189,6 +228,15 @@ class Services:
             self.files.sweep(self.documents.uses)
         except BlobsUnavailable as error:
             log.warning("files_not_swept", detail=error.detail)
+
+    def _look_after(self, living: set[str], died: bool) -> None:
+        """What a process does for the others: see `Presence`."""
+        if died:
+            self.conversations.stop_running(living)
+        self._engine_of_jobs.look_after(living, died=died)
+        if time.monotonic() - self._images_swept > IMAGES_SWEEP_SECONDS:  # others purge documents too
+            self._images_swept = time.monotonic()
+            self._stores.images.sweep(self.documents.is_there)
 
     def drain(self) -> None:
         """A stop is coming: streams that only watch end now. The second time, running steps are not waited for."""
@@ -216,8 +264,12 @@ class Services:
         if self._engine is not None:
             await to_thread.run_sync(self._engine.stop)
         await to_thread.run_sync(self.page_views.stop)
+        if self._presence is not None:
+            await to_thread.run_sync(self._presence.stop)
         self._stores.keywords.close()
         self._stores.vectors.close()
+        if self._company is not None:
+            self._company.locks.close()
         self._database.dispose()
 
     def _load_embedder(self) -> None:
@@ -259,7 +311,9 @@ class Services:
     async def parts(self) -> dict[str, PartState]:
         """State of each part."""
         model = await self._model.status()
+        workers = {} if self._company is None else {"workers": await to_thread.run_sync(self._workers_state)}
         return {
+            **workers,
             "catalogue": await to_thread.run_sync(self._catalogue_state),
             "embedder": self._embedder_state,
             "model": PartState(model.state, required=False, detail=model.detail),
@@ -282,6 +336,14 @@ class Services:
         except (BlobsUnavailable, BlobStoreUnusable) as error:
             return PartState("down", required=False, detail=str(error.params["reason"]))
         return PartState("ready", required=False)
+
+    def _workers_state(self) -> PartState:
+        """Questions are answered without workers; documents wait for them."""
+        try:
+            there = self._company is not None and self._company.processes.workers() > 0
+        except SQLAlchemyError:
+            there = False
+        return PartState("ready" if there else "down", required=False)
 
     # --- questions ----------------------------------------------------------------------------------------------------
 
@@ -445,6 +507,11 @@ class Services:
             raise NotReady
         if self._embedder_state.state != "ready":
             raise EmbedderUnavailable(reason=self._embedder_state.detail or "?")
+
+
+def _give_up() -> None:
+    """Another process does the work of this one: what it still writes would cross that."""
+    os._exit(1)
 
 
 def _no_other_embedder(name: str) -> Embedder:

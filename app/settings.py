@@ -44,6 +44,21 @@ class Settings(BaseSettings):
     first_key: OwnKey | None = Field(None, description="The first API key; by default a new one is made and printed.")
     metrics_key: OwnKey | None = Field(None, description="A key that may read the metrics and nothing else.")
 
+    # Several processes on one database.
+    database_url: SecretStr | None = Field(
+        None, description="Postgres database of the catalogue and the jobs; by default SQLite in the data folder."
+    )
+    database_connections: int = Field(
+        20, ge=5, le=500, description="Most connections of one process for the catalogue; jobs have 10 of their own."
+    )
+    files_dir: Path | None = Field(
+        None,
+        description="Folder of uploads, adapters and trainings that all processes share; by default the data folder.",
+    )
+    process_lost_seconds: float = Field(
+        30.0, ge=1, le=600, description="A process that is silent for so long is dead, and another does its work."
+    )
+
     # Fetching weights.
     hub_url: str | None = Field(
         None, description="Model hub to fetch from, such as a mirror; by default the library's own."
@@ -357,11 +372,11 @@ class Settings(BaseSettings):
 
     @property
     def adapters_dir(self) -> Path:
-        return self.data_dir / "adapters"
+        return (self.files_dir or self.data_dir) / "adapters"
 
     @property
-    def files_dir(self) -> Path:
-        return self.data_dir / "files"
+    def uploads_dir(self) -> Path:
+        return (self.files_dir or self.data_dir) / "files"
 
     @property
     def backups_dir(self) -> Path:
@@ -385,7 +400,7 @@ class Settings(BaseSettings):
 
     @property
     def finetune_dir(self) -> Path:
-        return self.data_dir / "finetune"
+        return (self.files_dir or self.data_dir) / "finetune"
 
 
 class _Language(BaseSettings):

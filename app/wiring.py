@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Callable, Mapping
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
+from enum import StrEnum
 from functools import partial
 from pathlib import Path
 
+from sqlalchemy import Engine
+
+from app import __version__
 from app.catalogue.contents import Contents
-from app.catalogue.database import Sessions, open_database
+from app.catalogue.database import Locks, Sessions, open_database
 from app.catalogue.documents import Documents
 from app.catalogue.folder import DataFolder
 from app.catalogue.generations import Generations
 from app.catalogue.inspection import Inspection
 from app.catalogue.jobs import Jobs
 from app.catalogue.knowledge_bases import KnowledgeBases
+from app.catalogue.processes import Process, Processes
 from app.conversing import Conversing
 from app.errors import (
     AdapterInvalid,
@@ -25,6 +30,7 @@ from app.errors import (
     EmbedderUnavailable,
     ExtraMissing,
     MilvusAddressMissing,
+    ProcessesNotShared,
     UnknownModel,
     WeightsCorrupt,
     WeightsMissing,
@@ -47,6 +53,7 @@ from app.ingest.blobs.cache import BlobCache
 from app.ingest.blobs.folder import FolderBlobs
 from app.ingest.blobs.s3 import S3Blobs, S3Place
 from app.ingest.consistency import Consistency, Report
+from app.ingest.durable import JobPlace
 from app.ingest.files import FileStore
 from app.ingest.indexing import Indexing, Stores
 from app.ingest.media import parser_for
@@ -63,7 +70,7 @@ from app.retrieve.stores.chroma import ChromaVectorStore
 from app.retrieve.stores.milvus.keywords import MilvusKeywordIndex
 from app.retrieve.stores.milvus.server import MilvusConfig, MilvusServer
 from app.retrieve.stores.milvus.vectors import Hnsw, MilvusVectorStore
-from app.services import Parts, Services
+from app.services import Company, Parts, Services
 from app.settings import Settings
 from app.types import Fingerprint
 
@@ -104,44 +111,78 @@ VECTOR_STORES: Mapping[str, Callable[[Settings], Indexes]] = {
 
 
 BLOB_STORES: Mapping[str, Callable[[Settings], BlobStore]] = {
-    "folder": lambda settings: FolderBlobs(settings.files_dir),
+    "folder": lambda settings: FolderBlobs(settings.uploads_dir),
     "s3": lambda settings: _s3_blobs(settings),
 }
 
 
-def build_services(settings: Settings, run_token: str, parts: Parts | None = None) -> Services:
-    """The services of a server that owns `settings.data_dir`; raises `SetupError`s."""
-    database = open_database(settings.data_dir)
+class Duty(StrEnum):
+    """What a process does: everything, or only answering, or only the work of queues."""
+
+    BOTH = "both"
+    API = "api"
+    WORKER = "worker"
+
+
+def build_services(
+    settings: Settings, run_token: str, parts: Parts | None = None, duty: Duty = Duty.BOTH, process_id: str = "local"
+) -> Services:
+    """The services of a process that owns `settings.data_dir`; raises `SetupError`s.
+
+    `process_id` tells it from others on the same database.
+    """
+    shares_index = shares_indexes(settings) or (parts is not None and parts.vectors is not None)
+    if duty is not Duty.BOTH:
+        _require_shared(settings, shares_index=shares_index)
+    database = open_database(settings.data_dir, settings.database_url, settings.database_connections)
     sessions = Sessions(database)
-    stores = open_stores(settings, sessions)
+    company = _company(settings, database, Process(process_id, duty is not Duty.API, __version__))
+    if company is not None and not shares_index and company.processes.living() - {process_id}:
+        why = "another one works on this database, and the index is in one's data folder: set MQA_VECTOR_STORE=milvus"
+        raise ProcessesNotShared(reason=why)
     chosen = parts or chosen_parts(settings)
-    return Services(settings, stores, database, sessions, chosen, chosen.reading or reading(settings), run_token)
+    exclusive = None if company is None else partial(company.locks.of, "files")
+    own = None if chosen.vectors is None or chosen.keywords is None else Indexes(chosen.vectors, chosen.keywords)
+    stores = open_stores(settings, sessions, own, exclusive)
+    return Services(
+        settings, stores, database, sessions, chosen, chosen.reading or reading(settings), run_token, company
+    )
 
 
-def open_stores(settings: Settings, sessions: Sessions) -> Stores:
+def open_stores(
+    settings: Settings,
+    sessions: Sessions,
+    indexes: Indexes | None = None,
+    exclusive: Callable[[], AbstractContextManager[object]] | None = None,
+) -> Stores:
     """Everything that documents leave traces in; raises `SetupError`s."""
-    indexes = VECTOR_STORES[settings.vector_store](settings)
+    indexes = indexes or VECTOR_STORES[settings.vector_store](settings)
     return Stores(
         bases=KnowledgeBases(sessions),
         documents=Documents(sessions),
         generations=Generations(sessions),
         jobs=Jobs(sessions),
         contents=Contents(sessions),
-        files=open_files(settings),
+        files=open_files(settings, exclusive),
         vectors=indexes.vectors,
         keywords=indexes.keywords,
         images=ImageCache(settings.page_images_dir, settings.page_image_cache_mb, settings.min_free_disk_mb),
     )
 
 
-def open_files(settings: Settings) -> FileStore:
+def open_files(settings: Settings, exclusive: Callable[[], AbstractContextManager[object]] | None = None) -> FileStore:
     """The originals; raises `BlobStoreUnusable` where their storage refuses us, and none where it is only away."""
     blobs = BLOB_STORES[settings.blob_store](settings)
     with suppress(BlobsUnavailable):
         blobs.check()
     grace_seconds = 0.0 if settings.blob_store == "folder" else settings.blob_grace_minutes * 60
     return FileStore(
-        settings.files_dir, settings.max_upload_mb, settings.min_free_disk_mb, blobs, grace_seconds=grace_seconds
+        settings.uploads_dir,
+        settings.max_upload_mb,
+        settings.min_free_disk_mb,
+        blobs,
+        exclusive=exclusive,
+        grace_seconds=grace_seconds,
     )
 
 
@@ -187,7 +228,7 @@ def restore_backup(settings: Settings, backup: Path, told: Callable[[str], None]
     try:
         restore = Restore(backup, manifest, stores, Indexing(stores, _no_embedder), facts)
         told("originals")
-        restore.originals(settings.files_dir)
+        restore.originals(settings.uploads_dir)
         told("vectors")
         restore.vectors()
         told("keywords")
@@ -207,6 +248,33 @@ def restore_backup(settings: Settings, backup: Path, told: Callable[[str], None]
 
 def _no_embedder(fingerprint: Fingerprint) -> Embedder:
     raise EmbedderUnavailable(f"asked for {fingerprint.embedder}", reason="its files could not be loaded")
+
+
+def shares_indexes(settings: Settings) -> bool:
+    """Whether vectors and keywords are on a server that several processes can use."""
+    return settings.vector_store != "chroma"
+
+
+def _require_shared(settings: Settings, *, shares_index: bool) -> None:
+    """Raises `ProcessesNotShared` where one of several processes has something to itself that all need."""
+    if settings.database_url is None:
+        raise ProcessesNotShared(reason="they need one database: set MQA_DATABASE_URL")
+    if not shares_index:
+        why = "the index is in this process's data folder: set MQA_VECTOR_STORE=milvus"
+        raise ProcessesNotShared(reason=why)
+    if settings.files_dir is None and settings.blob_store == "folder":
+        why = "uploads are in this process's data folder: set MQA_BLOB_STORE=s3, or MQA_FILES_DIR to a folder of all"
+        raise ProcessesNotShared(reason=why)
+
+
+def _company(settings: Settings, database: Engine, process: Process) -> Company | None:
+    """What is shared with others on a Postgres database, whose tables of jobs are there when this returns."""
+    if settings.database_url is None:
+        return None
+    locks = Locks(database)
+    with locks.of("tables of jobs"):
+        JobPlace(settings.data_dir, settings.database_url).migrate()
+    return Company(settings.database_url, Processes(Sessions(database)), process, locks)
 
 
 def build_conversing(services: Services) -> Conversing:

@@ -84,10 +84,12 @@ def create_app(services: Services, trainings: TrainingJobs | None = None) -> Fas
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:  # noqa: ARG001
-        await to_thread.run_sync(registry.sweep)
+        if services.process_id is None:  # what others have half made is no left-over
+            await to_thread.run_sync(registry.sweep)
         await to_thread.run_sync(hosting.start)
         await to_thread.run_sync(services.start)
-        background = [asyncio.create_task(work) for work in (services.warm_up_model(), runs.work(), trainings.work())]
+        queues = (runs.work, trainings.work) if services.works else ()
+        background = [asyncio.create_task(work()) for work in (services.warm_up_model, *queues)]
         try:
             yield
         finally:

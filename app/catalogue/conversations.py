@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
@@ -95,9 +96,10 @@ class Conversations:
     with it.
     """
 
-    def __init__(self, sessions: Sessions, history: History) -> None:
+    def __init__(self, sessions: Sessions, history: History, process_id: str | None = None) -> None:
         self._sessions = sessions
         self._history = history
+        self._process_id = process_id
 
     # --- conversations ------------------------------------------------------------------------------------------------
 
@@ -174,6 +176,7 @@ class Conversations:
                 asked_at=now(),
                 written="",
                 error_params={},
+                process_id=self._process_id,
             )
             session.add(row)
             conversation.title = conversation.title or " ".join(question.split())[:MAX_TITLE]
@@ -203,10 +206,13 @@ class Conversations:
                 update(TurnRow).where(TurnRow.id == turn_id, TurnRow.state == TurnState.RUNNING).values(**values)
             )
 
-    def stop_running(self) -> None:
-        """A server that starts has no turn under way: what the one before left is `stopped`."""
+    def stop_running(self, living: Collection[str] = ()) -> None:
+        """What a process has left that does not live any more is `stopped`; a server that starts alone has no turn."""
+        left = TurnRow.process_id.is_(None) | TurnRow.process_id.not_in(living)
         with self._sessions.begin() as session:
-            session.execute(update(TurnRow).where(TurnRow.state == TurnState.RUNNING).values(state=TurnState.STOPPED))
+            session.execute(
+                update(TurnRow).where(TurnRow.state == TurnState.RUNNING, left).values(state=TurnState.STOPPED)
+            )
 
     def rate(self, turn_id: str, key_id: str, feedback: Feedback | None) -> None:
         """Keeps what the asker thinks of the answer, or forgets it; raises `TurnNotFound`."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import sqlite3
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
@@ -33,6 +34,9 @@ _MIGRATES = "manualqa_migrates"
 _CONNECT_SECONDS: Final = 5
 _WAIT_SECONDS: Final = 30
 """Longest wait for the write lock, a free connection, or one statement: as long as SQLite waits for its lock."""
+_SHORTEST_PAUSE: Final = 0.01
+_LONGEST_PAUSE: Final = 0.5
+"""Seconds between two tries of a lock that another holds."""
 _READ_ONLY: Final = "25006"
 """SQLSTATE of a write on a server that is a standby now: another one has taken its place."""
 
@@ -52,8 +56,8 @@ class Sessions:
         writing: dict[str, Any] = {_WRITES: True}
         reading: dict[str, Any] = {}
         if _is_postgres(engine):
-            writing |= {"isolation_level": "READ COMMITTED"}
-            reading |= {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
+            writing["isolation_level"] = "READ COMMITTED"
+            reading.update(isolation_level="REPEATABLE READ", postgresql_readonly=True)
         self._reading = sessionmaker(engine.execution_options(**reading))
         self._writing = sessionmaker(engine.execution_options(**writing))
 
@@ -108,13 +112,22 @@ class Locks:
             with _unavailable():
                 connection = undo.enter_context(self._engine.connect())
             undo.callback(connection.invalidate)  # with the lock, however this ends
-            with _unavailable():
-                connection.execute(text("SELECT pg_advisory_lock(:key)"), key)
+            pause = _SHORTEST_PAUSE
+            while not self._is_taken(connection, key):
+                time.sleep(pause)
+                pause = min(2 * pause, _LONGEST_PAUSE)
             yield
             with _unavailable():
                 connection.execute(text("SELECT pg_advisory_unlock(:key)"), key)
             undo.pop_all()
             connection.close()
+
+    @staticmethod
+    def _is_taken(connection: Connection, key: dict[str, int]) -> bool:
+        """Whether it is ours now. To wait inside a statement would hold up whatever waits for older snapshots to end:
+        the jobs' engine builds indexes so, under one of these locks."""
+        with _unavailable():
+            return bool(connection.scalar(text("SELECT pg_try_advisory_lock(:key)"), key))
 
 
 class _Own:

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Select, delete, func, select
+from sqlalchemy import ColumnElement, Select, delete, func, select, true
 from sqlalchemy.orm import Session
 
 from app.catalogue.database import Sessions
 from app.catalogue.jobs import OPEN
-from app.catalogue.tables import EvaluationRecordRow, EvaluationRow, KnowledgeBaseRow, now
+from app.catalogue.tables import EvaluationRecordRow, EvaluationRow, KnowledgeBaseRow, ProcessRow, now
 from app.errors import (
     EvaluationEnded,
     EvaluationNotFound,
@@ -113,12 +113,17 @@ class Evaluations:
         with self._sessions() as session:
             return [_evaluation(*found) for found in session.execute(query.limit(limit).offset(offset))]
 
-    def next(self) -> Evaluation | None:
-        """The one to work on: one that was under way when the server stopped, else the one that waits longest."""
-        first = _visible().where(EvaluationRow.state.in_(OPEN))
+    def next(self, claimant: str | None = None) -> Evaluation | None:
+        """The one to work on: one that was under way when the server stopped, else the one that waits longest.
+
+        Where there are several processes, `claimant` is the one that asks: what it gets is its own as long as it lives.
+        """
+        first = _visible().where(EvaluationRow.state.in_(OPEN), _is_free(claimant))
         order = (EvaluationRow.state != JobState.RUNNING, EvaluationRow.queued_at, EvaluationRow.id)
-        with self._sessions() as session:
+        with self._sessions() if claimant is None else self._sessions.begin() as session:
             found = session.execute(first.order_by(*order).limit(1)).one_or_none()
+            if found is not None and claimant is not None:
+                found[0].claimed_by = claimant
             return None if found is None else _evaluation(*found)
 
     def questions(self, evaluation_id: str) -> str:
@@ -233,6 +238,14 @@ class Evaluations:
             row = session.get(EvaluationRow, evaluation_id)
             if row is not None and row.state in OPEN:
                 _end(row, state, error_code, params)
+
+
+def _is_free(claimant: str | None) -> ColumnElement[bool]:
+    """Whether no other process that lives has claimed it; everything is free where there is only one."""
+    if claimant is None:
+        return true()
+    others = select(ProcessRow.id).where(ProcessRow.id != claimant)
+    return EvaluationRow.claimed_by.is_(None) | EvaluationRow.claimed_by.not_in(others)
 
 
 def _end(row: EvaluationRow, state: JobState, code: str | None, params: dict[str, Any]) -> None:

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, func, select, true
 from sqlalchemy.orm import Session
 
 from app.catalogue.database import Sessions
 from app.catalogue.jobs import OPEN
-from app.catalogue.tables import FinetuneJobRow, KnowledgeBaseRow, now
+from app.catalogue.tables import FinetuneJobRow, KnowledgeBaseRow, ProcessRow, now
 from app.errors import (
     KnowledgeBaseNotFound,
     TrainingDone,
@@ -104,12 +104,17 @@ class Trainings:
         with self._sessions() as session:
             return [_training(row) for row in session.scalars(query.limit(limit).offset(offset))]
 
-    def next(self) -> Training | None:
-        """The one to work on: one that was under way when the server stopped, else the one that waits longest."""
-        query = select(FinetuneJobRow).where(FinetuneJobRow.state.in_(OPEN))
+    def next(self, claimant: str | None = None) -> Training | None:
+        """The one to work on: one that was under way when the server stopped, else the one that waits longest.
+
+        Where there are several processes, `claimant` is the one that asks: what it gets is its own as long as it lives.
+        """
+        query = select(FinetuneJobRow).where(FinetuneJobRow.state.in_(OPEN), _is_free(claimant))
         order = (FinetuneJobRow.state != JobState.RUNNING, FinetuneJobRow.queued_at, FinetuneJobRow.id)
-        with self._sessions() as session:
+        with self._sessions() if claimant is None else self._sessions.begin() as session:
             row = session.scalars(query.order_by(*order).limit(1)).one_or_none()
+            if row is not None and claimant is not None:
+                row.claimed_by = claimant
             return None if row is None else _training(row)
 
     def ids(self) -> set[str]:
@@ -258,6 +263,14 @@ class Trainings:
             row = _open(session, training_id)
             if row is not None:
                 _end(row, JobState.FAILED, error_code, params)
+
+
+def _is_free(claimant: str | None) -> ColumnElement[bool]:
+    """Whether no other process that lives has claimed it; everything is free where there is only one."""
+    if claimant is None:
+        return true()
+    others = select(ProcessRow.id).where(ProcessRow.id != claimant)
+    return FinetuneJobRow.claimed_by.is_(None) | FinetuneJobRow.claimed_by.not_in(others)
 
 
 def _end(row: FinetuneJobRow, state: JobState, code: str | None, params: dict[str, Any]) -> None:

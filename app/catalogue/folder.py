@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -65,6 +66,18 @@ class DataFolder:
     def end_restoring(self) -> None:
         """The folder is whole: a server may have it."""
         self._restoring.unlink()
+
+    def process_id(self) -> str:
+        """The name of whoever owns this folder among the processes of one database; the same after a restart."""
+        file = self.path / "process-id"
+        try:
+            return file.read_text(encoding="ascii")
+        except FileNotFoundError:
+            identity = f"process-{secrets.token_hex(8)}"
+            temporary = file.with_suffix(".tmp")
+            temporary.write_text(identity, encoding="ascii")
+            temporary.replace(file)
+            return identity
 
     def release(self) -> None:
         """Gives the folder back and removes the note."""

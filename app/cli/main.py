@@ -55,14 +55,32 @@ def serve(
     sample: Annotated[
         Path | None, typer.Option(help="Folder of sample manuals to load and ask. · 载入示例手册的文件夹。")
     ] = None,
+    worker: Annotated[
+        bool,
+        typer.Option(
+            "--worker/--no-worker",
+            help="Also work through the queues, or leave that to workers. · 同时处理任务队列，或交给 worker。",
+        ),
+    ] = True,
 ) -> None:
     """Start the server. · 启动服务器。"""
     from app.cli.serve import run_server  # noqa: PLC0415 - loads the whole service
+    from app.wiring import Duty  # noqa: PLC0415
 
     given = {"port": port, "host": host}
     changes = {name: value for name, value in given.items() if value is not None}
     at = terminal()
-    run_server(at.settings.model_copy(update=changes), at.words, at.err, sample)
+    duty = Duty.BOTH if worker else Duty.API
+    run_server(at.settings.model_copy(update=changes), at.words, at.err, sample, duty=duty)
+
+
+@cli.command()
+def worker() -> None:
+    """Work through the queues beside other processes. · 与其他进程一起处理任务队列。"""
+    from app.cli.worker import run_worker  # noqa: PLC0415 - loads the whole service
+
+    at = terminal()
+    run_worker(at.settings, at.words, at.err)
 
 
 @cli.command("model-server")

@@ -28,7 +28,7 @@ from app.errors import AddressUnusable, ManualqaError, PortInUse
 from app.phrases import translated
 from app.services import Parts, Services
 from app.settings import Settings, go_offline, share_cores
-from app.wiring import build_services, check_weights
+from app.wiring import Duty, build_services, check_weights
 
 SAMPLE_BASE = "sample"
 BACKLOG = 512
@@ -36,9 +36,15 @@ LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNI
 
 
 def run_server(
-    settings: Settings, words: Words, console: Console, sample: Path | None, parts: Parts | None = None
+    settings: Settings,
+    words: Words,
+    console: Console,
+    sample: Path | None,
+    parts: Parts | None = None,
+    duty: Duty = Duty.BOTH,
 ) -> None:
-    """Runs until SIGTERM or Ctrl-C; raises `DataFolderLocked`, `PortInUse`, `WeightsMissing`, `MigrationFailed`.
+    """Runs until SIGTERM or Ctrl-C; raises `DataFolderLocked`, `PortInUse`, `WeightsMissing`, `MigrationFailed`,
+    `DatabaseUnusable`, `ProcessesNotShared`.
 
     `parts` stand in for those that the settings name.
     """
@@ -55,7 +61,7 @@ def run_server(
         host, port = listener.getsockname()[:2]
         shown = f"[{host}]" if ":" in host else host
         note = RunNote(pid=os.getpid(), url=f"http://{shown}:{port}", token=new_secret())
-        services = build_services(settings, note.token, parts)
+        services = build_services(settings, note.token, parts, duty, folder.process_id())
         _show_first_key(services, words, console)
         folder.announce(note)
         console.print(words("listening", url=note.url), markup=False)

@@ -145,6 +145,7 @@ WORDS: dict[str, tuple[str, str]] = {
         "It is damaged inside the ZIP file. Pack it again.",
         "它在 ZIP 文件中已损坏。请重新打包。",
     ),
+    "working": ("Working as {process}.", "正在以 {process} 处理任务。"),
     "stopped": ("Stopped.", "已停止。"),
     "all_well": ("Everything is in order.", "一切正常。"),
     "verified": ("{name}: verified", "{name}：校验通过"),

@@ -34,6 +34,8 @@ from eval.records import Record, RunSettings
 log = structlog.get_logger(__name__)
 
 READY_POLL_SECONDS = 0.2
+QUEUE_POLL_SECONDS = 2.0
+"""Between two looks at the queue, where other processes put evaluations into it."""
 _MODEL_AWAY = {ModelUnavailable.code(), ModelBusy.code(), AdapterNotHosted.code()}
 _AWAY = _MODEL_AWAY | {EmbedderUnavailable.code(), IndexUnavailable.code(), NotReady.code()}
 _MOST_SILENCES = 3
@@ -87,9 +89,10 @@ class Runner:
         while not self._services.is_draining():
             self._called.clear()
             try:
-                evaluation = await to_thread.run_sync(self._store.next)
+                evaluation = await to_thread.run_sync(self._store.next, self._services.process_id)
                 if evaluation is None:
-                    await self._called.wait()
+                    with anyio.move_on_after(None if self._services.process_id is None else QUEUE_POLL_SECONDS):
+                        await self._called.wait()
                 else:
                     await self._run(evaluation)
             except Exception:  # the worker loop: the evaluation stays open and is taken up again

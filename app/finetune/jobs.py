@@ -59,7 +59,7 @@ class TrainingJobs:
             TrainingProcess(parts.command, ProcessLimits(settings.finetune_stop_seconds)),
             parts.adapters,
             RunnerLimits(settings.finetune_attempts, _RETRY_SECONDS),
-            Life(services.is_draining, services.is_hurrying),
+            Life(services.is_draining, services.is_hurrying, services.process_id),
         )
 
     async def work(self) -> None:

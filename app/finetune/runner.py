@@ -26,6 +26,8 @@ from app.types import TrainingStage
 
 log = structlog.get_logger(__name__)
 
+QUEUE_POLL_SECONDS = 2.0
+"""Between two looks at the queue, where other processes put trainings into it."""
 _NAME_CHARACTERS = 100
 """Of an adapter's name."""
 
@@ -66,10 +68,11 @@ class Registry(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Life:
-    """Whether the server is stopping, and whether it has no time left for it."""
+    """Whether the server is stopping, and whether it has no time left for it; and which it is, if one of several."""
 
     draining: Callable[[], bool]
     hurrying: Callable[[], bool]
+    process_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,13 +137,15 @@ class Runner:
     async def work(self) -> None:
         """Until it is cancelled or the server drains; what is under way then goes on at the next start."""
         self._loop = asyncio.get_running_loop()
-        await to_thread.run_sync(self._sweep)
+        if self._life.process_id is None:  # what others have half made is no left-over
+            await to_thread.run_sync(self._sweep)
         while not self._life.draining():
             self._called.clear()
             try:
-                training = await to_thread.run_sync(self._store.next)
+                training = await to_thread.run_sync(self._store.next, self._life.process_id)
                 if training is None:
-                    await self._called.wait()
+                    with anyio.move_on_after(None if self._life.process_id is None else QUEUE_POLL_SECONDS):
+                        await self._called.wait()
                 else:
                     await self._run(training)
             except Exception:  # the worker loop: the training stays open and is taken up again

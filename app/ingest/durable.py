@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
 import structlog
-from dbos import DBOS, SetWorkflowID
+from dbos import DBOS, DBOSClient, EnqueueOptions, SetWorkflowID
 from dbos import error as dbos_errors
+from pydantic import SecretStr
 from sqlalchemy.exc import SQLAlchemyError
 
 from app.errors import BlobsUnavailable, Unavailable
@@ -25,6 +26,7 @@ R = TypeVar("R")
 STEPS_VERSION = "2"
 """Changes with the steps of a workflow: one that another version began is not gone on with, but begun again."""
 POLL_SECONDS = 0.2
+_NAME = "manualqa"
 _OPEN = frozenset({"PENDING", "ENQUEUED", "DELAYED"})
 _LONGEST_PAUSE_SECONDS = 10.0
 _RECOVERIES = 1_000_000
@@ -39,6 +41,28 @@ class WorkerLimits:
     tries: int
     retry_seconds: float
     attempts: int
+
+
+@dataclass(frozen=True, slots=True)
+class JobPlace:
+    """Where jobs are kept: in the Postgres database of `url`, else in `folder`; and who takes them up.
+
+    `process_id` stays the same when a process is started again, so that it takes up what it left. One that does not
+    `work` only puts jobs into queues.
+    """
+
+    folder: Path
+    url: SecretStr | None = None
+    process_id: str = "local"
+    works: bool = True
+
+    def address(self) -> str:
+        """What the engine is told; it holds the password."""
+        return f"sqlite:///{self.folder / 'jobs.sqlite'}" if self.url is None else self.url.get_secret_value()
+
+    def migrate(self) -> None:
+        """Makes the tables; one process at a time."""
+        DBOS.migrate(self.address())
 
 
 class Stopping(BaseException):
@@ -56,14 +80,24 @@ class Durable:
     workflow is taken up.
     """
 
-    def __init__(self, folder: Path, limits: WorkerLimits) -> None:
+    def __init__(self, place: JobPlace, limits: WorkerLimits) -> None:
         self._limits = limits
         self._stopping = threading.Event()
+        self._names: dict[object, str] = {}
+        self._client: DBOSClient | None = None
+        if not place.works:
+            self._client = DBOSClient(
+                system_database_url=place.address(),
+                application_name=_NAME,
+                retry_connection_errors=False,  # a request is told at once
+                lazy=True,
+            )
+            return
         DBOS(
             config={
-                "name": "manualqa",
-                "system_database_url": f"sqlite:///{folder / 'jobs.sqlite'}",
-                "executor_id": "local",  # always the same, so that a restart takes up what it left
+                "name": _NAME,
+                "system_database_url": place.address(),
+                "executor_id": place.process_id,
                 "application_version": STEPS_VERSION,
                 "log_level": "WARNING",
             }
@@ -80,7 +114,18 @@ class Durable:
     def stop(self, seconds: float) -> None:
         """Lets the running steps finish, for at most `seconds`."""
         self._stopping.set()
+        if self._client is not None:
+            self._client.destroy()
+            return
         DBOS.destroy(destroy_registry=True, workflow_completion_timeout_sec=int(seconds))
+
+    def take_over(self, living: Collection[str]) -> None:
+        """Takes up what processes have begun that do not live any more; several may do so at once."""
+        begun = DBOS.list_workflows(status="PENDING", load_input=False, load_output=False)
+        dead = {one.executor_id for one in begun if one.executor_id is not None} - set(living)
+        if dead:
+            log.warning("jobs_taken_over", processes=sorted(dead))
+            DBOS._recover_pending_workflows(sorted(dead))  # noqa: SLF001 - only this looks whose they still are
 
     @property
     def is_stopping(self) -> bool:
@@ -95,7 +140,9 @@ class Durable:
         def workflow(*args: P.args, **kwargs: P.kwargs) -> R:
             return run(*args, **kwargs)
 
-        return DBOS.workflow(name=name, max_recovery_attempts=_RECOVERIES)(workflow)
+        durable = DBOS.workflow(name=name, max_recovery_attempts=_RECOVERIES)(workflow)
+        self._names[durable] = name
+        return durable
 
     def step(self, name: str, run: Callable[P, R]) -> Callable[P, R]:
         """A step, tried again where it was `Unavailable` or could not write; raises `TriedInVain` in the end.
@@ -123,6 +170,15 @@ class Durable:
 
     def enqueue(self, queue: str, identity: str, workflow: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> None:
         """Puts a workflow in a queue; the same identity twice is one."""
+        if self._client is not None:
+            options = EnqueueOptions(
+                queue_name=queue,
+                workflow_name=self._names[workflow],
+                workflow_id=identity,
+                app_version=STEPS_VERSION,
+            )
+            self._client.enqueue(options, *args, **kwargs)
+            return
         with SetWorkflowID(identity):
             DBOS.enqueue_workflow(queue, workflow, *args, **kwargs)
 

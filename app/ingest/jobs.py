@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import secrets
 import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import ParamSpec, TypeVar
 
 import structlog
@@ -24,7 +26,7 @@ from app.errors import (
     ManualqaError,
     RebuildFailed,
 )
-from app.ingest.durable import Durable, Stopping, TriedInVain, WorkerLimits, apart
+from app.ingest.durable import Durable, JobPlace, Stopping, TriedInVain, WorkerLimits, apart
 from app.ingest.indexing import WINDOW, Stores
 from app.ingest.pipeline import Pipeline
 from app.ingest.purging import Purging
@@ -40,6 +42,8 @@ LANES = (("documents-small", 1_000_000), ("documents-medium", 8_000_000), ("docu
 """Queues by a file's bytes, each with a worker of its own: a small file never waits for a large one."""
 REBUILDS = "rebuilds"
 PURGES = "purges"
+_LOOK_SECONDS = 300.0
+"""Between two looks at what no queue has, where there are several processes."""
 OCR_WINDOW = 8
 """Pages recognised between two checkpoints: at some seconds a page, half a minute or so is done again at most."""
 
@@ -56,12 +60,17 @@ class Work:
 class JobEngine:
     """Queues of documents, rebuilds and purges; there can be one engine in a process."""
 
-    def __init__(self, folder: Path, stores: Stores, work: Work, limits: WorkerLimits) -> None:
+    def __init__(self, place: JobPlace, stores: Stores, work: Work, limits: WorkerLimits) -> None:
         self._stores = stores
         self._work = work
         self._limits = limits
+        self._works = place.works
         self._running = threading.Event()
-        self._durable = durable = Durable(folder, limits)
+        if not place.works:  # others take jobs up
+            self._running.set()
+        self._begun: set[str] = set()
+        self._looked = time.monotonic()
+        self._durable = durable = Durable(place, limits)
         pipeline, rebuild, purging = work.pipeline, work.rebuild, work.purging
         self._read = durable.step("read", pipeline.read)
         self._scanned = durable.step("scanned", pipeline.scanned)
@@ -87,8 +96,23 @@ class JobEngine:
 
     def start(self) -> None:
         """Launches the worker, takes up unfinished jobs, and enqueues what a crash kept from being enqueued."""
+        if not self._works:
+            return
         self._durable.launch([*(name for name, _ in LANES), REBUILDS, PURGES])
-        self._running.set()  # from here on uploads enqueue for themselves; what came before is found below
+        self._running.set()  # from here on uploads enqueue for themselves; what came before is found now
+        self._take_up_all()
+
+    def look_after(self, living: set[str], *, died: bool) -> None:
+        """Takes over what others have left: at once what they had begun, and where one has died, or now and then, also
+        what they did not come to put into a queue."""
+        if not self._works or not self._running.is_set():
+            return
+        self._durable.take_over(living)
+        if died or time.monotonic() - self._looked > _LOOK_SECONDS:
+            self._looked = time.monotonic()
+            self._take_up_all()
+
+    def _take_up_all(self) -> None:
         for job in self._stores.jobs.unfinished():
             self._take_up(job)
         for document_id in self._stores.documents.without_job():
@@ -101,9 +125,8 @@ class JobEngine:
         """Lets the running steps finish, for at most `seconds`; the rest is taken up at the next start."""
         self._durable.stop(seconds)
         try:
-            for job in self._stores.jobs.unfinished():  # also those whose step was not waited for
-                if job.state is JobState.RUNNING:
-                    self._stores.jobs.pause(job.id)
+            for job_id in tuple(self._begun):  # also those whose step was not waited for
+                self._stores.jobs.pause(job_id)
         except SQLAlchemyError as error:
             log.warning("jobs_not_paused", error=repr(error))
 
@@ -162,6 +185,17 @@ class JobEngine:
 
     def _run_ingest(self, document_id: str, job_id: str) -> str:
         """Runs one document to its end; returns which."""
+        with self._beginning(job_id):
+            return self._ingest_to_its_end(document_id, job_id)
+
+    @contextmanager
+    def _beginning(self, job_id: str) -> Iterator[None]:
+        """Notes that this process has begun the job, until that has ended; one that stops midway stays noted."""
+        self._begun.add(job_id)
+        yield
+        self._begun.discard(job_id)
+
+    def _ingest_to_its_end(self, document_id: str, job_id: str) -> str:
         pipeline = self._work.pipeline
         try:
             attempts = self._durable.insist(lambda: self._stores.jobs.begin(job_id))
@@ -214,6 +248,10 @@ class JobEngine:
 
     def _run_rebuild(self, index_id: str, job_id: str) -> str:
         """Builds a generation to its end; returns how it ended."""
+        with self._beginning(job_id):
+            return self._rebuild_to_its_end(index_id, job_id)
+
+    def _rebuild_to_its_end(self, index_id: str, job_id: str) -> str:
         rebuild, ended = self._work.rebuild, "failed"
         try:
             if self._durable.insist(lambda: self._stores.jobs.begin(job_id)) > self._limits.attempts:

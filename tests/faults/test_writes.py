@@ -225,7 +225,7 @@ def broken(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broken]:
             while client.get("/readyz").status_code != 200:
                 time.sleep(0.02)
             break_catalogue(services._database, faults)
-            break_files(patch, settings.files_dir, faults)
+            break_files(patch, settings.uploads_dir, faults)
             vectors = BrokenStore(stores.vectors, ("upsert", "delete", "drop"), faults)
             keywords = BrokenStore(stores.keywords, ("replace_document", "delete_document", "drop"), faults)
             object.__setattr__(stores, "vectors", vectors)
