@@ -8,8 +8,13 @@ from typing import Any
 
 import yaml
 
+from app.settings import Settings
+
 ROOT = Path(__file__).parents[2]
 FILE = ROOT / "docker-compose.yml"
+SETTINGS = {f"MQA_{name.upper()}" for name in Settings.model_fields}
+"""The names of all settings."""
+
 _VARIABLE = re.compile(r"(?<!\$)\$\{([A-Z_]+)(?::-([^}]*))?\}")
 
 

@@ -17,8 +17,7 @@ from app import __version__
 from app.cli.main import cli
 from app.cli.secret_files import SECRETS, write_missing
 from app.settings import Settings
-from tests.deploy.agreed import AGREED_COMMANDS, AGREED_OPTIONS, AGREED_SETTINGS, known_settings
-from tests.deploy.compose import FILE, ROOT, ends_by_itself, is_ours, project, services
+from tests.deploy.compose import FILE, ROOT, SETTINGS, ends_by_itself, is_ours, project, services
 
 SERVICES = services()
 OURS = {name: service for name, service in SERVICES.items() if is_ours(service)}
@@ -144,7 +143,7 @@ def test_init_writes_where_the_secrets_are_looked_for() -> None:
 def test_every_variable_is_a_setting(name: str) -> None:
     given = {key for key in OURS[name].get("environment", {}) if key.startswith("MQA_")}
     given |= {secret.upper() for secret in OURS[name].get("secrets", ())}
-    assert given <= known_settings()
+    assert given <= SETTINGS
 
 
 @pytest.mark.parametrize("name", OURS)
@@ -155,20 +154,17 @@ def test_the_settings_are_taken(name: str, tmp_path: Path, monkeypatch: pytest.M
     for secret in OURS[name].get("secrets", ()):
         shutil.copyfile(tmp_path / "made" / secret, tmp_path / "seen" / secret)
     for key, value in OURS[name].get("environment", {}).items():
-        if key not in AGREED_SETTINGS:
+        if key.startswith("MQA_"):
             monkeypatch.setenv(key, str(tmp_path / "seen") if key == "MQA_SECRETS_DIR" else str(value))
     settings = Settings()
     for secret in OURS[name].get("secrets", ()):
-        if secret.upper() not in AGREED_SETTINGS:
-            value = getattr(settings, secret.removeprefix("mqa_")).get_secret_value()
-            assert value == (tmp_path / "made" / secret).read_text(encoding="utf-8").strip()
+        value = getattr(settings, secret.removeprefix("mqa_")).get_secret_value()
+        assert value == (tmp_path / "made" / secret).read_text(encoding="utf-8").strip()
 
 
 @pytest.mark.parametrize("name", OURS)
 def test_every_command_is_one_of_ours(name: str) -> None:
-    words = [str(word) for word in OURS[name]["command"] if word not in AGREED_OPTIONS]
-    if words[0] in AGREED_COMMANDS:
-        return
+    words = [str(word) for word in OURS[name]["command"]]
     command: click.Command = get_command(cli)
     while isinstance(command, click.Group):
         command = command.commands[words.pop(0)]
