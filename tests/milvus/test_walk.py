@@ -53,7 +53,7 @@ def test_a_long_walk_over_all_stores(
         while opened:
             opened.pop().close()
         if restarts % RESTARTS_A_KILL == 0:
-            for server in (real_milvus, milvus_lite):
+            for server in killed:
                 server.kill()
                 server.start()
         return open_all()
