@@ -7,6 +7,7 @@ tick more often than by default (200 ms and 1 s), so that thousands of steps do 
 from __future__ import annotations
 
 import os
+import socket
 import sys
 from pathlib import Path
 
@@ -15,8 +16,19 @@ sys.path.insert(0, str(package))
 
 from milvus import MilvusServerConfig  # noqa: E402 - found in the folder that was just named
 
+
+class Config(MilvusServerConfig):  # type: ignore[misc]
+    """With ports that a server which was killed a moment ago has left behind; Milvus itself takes them again, too."""
+
+    def try_bind_port(self, port: int) -> socket.socket | None:
+        try:
+            return socket.create_server(("127.0.0.1", port))
+        except OSError:
+            return None
+
+
 programs = package / "unpacked" / "bin"
-config = MilvusServerConfig(data_dir=str(data), proxy_port=int(port))
+config = Config(data_dir=str(data), proxy_port=int(port))
 config.set("proxy.timeTickInterval", 40)
 config.set("queryCoord.checkInterval", 100)
 config.set("queryCoord.distPullInterval", 100)
