@@ -1,6 +1,6 @@
 """Several processes on one Postgres database: a worker that dies is replaced, and nothing is done twice.
 
-The four processes of the first test take a minute; `make test-processes` runs it.
+The four processes of the first tests take minutes; `make test-processes` runs them.
 """
 
 from __future__ import annotations
@@ -9,99 +9,21 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import httpx
-import psycopg
 import pytest
-from pydantic import SecretStr
+from pymilvus import MilvusClient
 
-from app.catalogue.folder import DataFolder
 from app.settings import child_environment
+from tests.fixtures.milvus_servers import MilvusLite
 from tests.fixtures.postgres import PostgresServer
+from tests.fixtures.processes import WAIT_SECONDS, Company
+from tests.fixtures.s3_server import an_s3_server
 from tests.fixtures.waiting import wait_for
 
-WAIT_SECONDS = 240.0
-LOST_SECONDS = 20.0
 DOCUMENTS = 8
-
-
-@dataclass
-class Company:
-    """Processes on one database, each with a data folder of its own."""
-
-    folder: Path
-    url: SecretStr
-    processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
-
-    def start(self, duty: str, name: str, **changes: str) -> None:
-        """Starts a process."""
-        data = self.folder / name
-        data.mkdir(exist_ok=True)
-        environment = child_environment(
-            **{
-                "MQA_DATA_DIR": str(data),
-                "MQA_FILES_DIR": str(self.folder / "shared"),
-                "MQA_DATABASE_URL": self.url.get_secret_value(),
-                "MQA_PROCESS_LOST_SECONDS": str(LOST_SECONDS),
-                "MQA_PORT": "0",
-                "MQA_OCR": "false",
-                "MQA_CHUNK_SIZE": "200",
-                "MQA_CHUNK_OVERLAP": "0",
-                "MQA_MIN_FREE_DISK_MB": "0",
-                "MQA_SHUTDOWN_SECONDS": "5",
-                "COMPANY_INDEX": str(self.folder / "index.sqlite"),
-                **changes,
-            }
-        )
-        with (data / "output.log").open("ab") as log:
-            command = [sys.executable, "-m", "tests.fixtures.company", duty, str(data)]
-            self.processes[name] = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
-
-    def wait(self) -> None:
-        """Until all that were started are at work."""
-        for name in self.processes:
-            assert wait_for(lambda: self._is_there(name), WAIT_SECONDS), self.said(name)  # noqa: B023 - called at once
-
-    def _is_there(self, name: str) -> bool:
-        assert self.processes[name].poll() is None, self.said(name)
-        if name.startswith("worker"):
-            return self.query("SELECT count(*) FROM processes WHERE id = %s", self.identity(name)) == [(1,)]
-        note = DataFolder(self.folder / name).note()
-        if note is None or note.pid != self.processes[name].pid:
-            return False
-        try:
-            with self.client(name) as client:
-                return client.get("/readyz").json()["parts"]["embedder"]["state"] == "ready"
-        except httpx.TransportError:
-            return False
-
-    def identity(self, name: str) -> str:
-        file = self.folder / name / "process-id"
-        return file.read_text() if file.exists() else ""
-
-    def said(self, name: str) -> str:
-        return (self.folder / name / "output.log").read_text()[-3000:]
-
-    def client(self, name: str) -> httpx.Client:
-        note = DataFolder(self.folder / name).note()
-        assert note is not None
-        headers = {"Authorization": f"Bearer {note.token}"}
-        return httpx.Client(base_url=note.url, headers=headers, timeout=60, trust_env=False)
-
-    def query(self, statement: str, *values: object) -> list[tuple[object, ...]]:
-        with psycopg.connect(self.url.get_secret_value(), autocommit=True) as connection:
-            return connection.execute(statement.encode(), values).fetchall()
-
-    def kill(self, name: str) -> None:
-        self.processes[name].kill()
-        self.processes.pop(name).wait(30)
-
-    def stop(self) -> None:
-        for process in self.processes.values():
-            process.kill()
-            process.wait(30)
+MANUALS = Path(__file__).parents[2] / "examples" / "manuals"
 
 
 @pytest.fixture
@@ -157,6 +79,70 @@ def test_a_worker_that_is_killed_is_replaced_within_a_minute_and_nothing_is_doub
         two.delete(f"/v1/knowledge-bases/{base}").raise_for_status()
         assert wait_for(lambda: company.query("SELECT count(*) FROM knowledge_bases") == [(0,)], WAIT_SECONDS)
         assert not list((company.folder / "shared" / "files").glob("??/*"))
+
+
+@pytest.fixture
+def scaled_out(tmp_path: Path, postgres: PostgresServer) -> Iterator[Company]:
+    """Postgres, milvus-lite and S3-compatible storage, each a server of its own; no language model."""
+    milvus = MilvusLite(tmp_path / "milvus")
+    with postgres.migrated() as url, an_s3_server(tmp_path / "s3") as s3:
+        milvus.start()
+        stores = {
+            "MQA_VECTOR_STORE": "milvus",
+            "MQA_MILVUS_URI": milvus.uri,
+            "MQA_MILVUS_DATABASE": "default",
+            "MQA_MILVUS_TIMEOUT_SECONDS": "60",
+            "MQA_LLM_BASE_URL": "http://127.0.0.1:9/v1",
+            **s3.settings(),
+        }
+        made = Company(tmp_path, url, stores)
+        try:
+            yield made
+        finally:
+            made.stop()
+            milvus.stop()
+
+
+@pytest.mark.campaign
+@pytest.mark.weights
+@pytest.mark.timeout(1800)
+def test_two_servers_and_two_workers_on_real_stores_lose_a_worker_and_nothing_else(scaled_out: Company) -> None:
+    for duty, name in (("api", "api-1"), ("api", "api-2"), ("worker", "worker-1"), ("worker", "worker-2")):
+        scaled_out.start(duty, name)
+    scaled_out.wait()
+    manuals = sorted(MANUALS.glob("*.pdf"))
+    with scaled_out.client("api-1") as one, scaled_out.client("api-2") as two:
+        base = one.post("/v1/knowledge-bases", json={"name": "samples"}).json()["id"]
+        for number in range(DOCUMENTS):
+            upload((one, two)[number % 2], base, number)
+        for number, path in enumerate(manuals):
+            answer = (one, two)[number % 2].post(
+                f"/v1/knowledge-bases/{base}/documents", params={"name": path.name}, content=path.read_bytes()
+            )
+            assert answer.status_code == 202, answer.text
+        count = len(manuals) + DOCUMENTS
+        ready = "SELECT count(*) FROM documents WHERE state = 'ready'"
+        assert wait_for(lambda: scaled_out.query(ready) > [(0,)], WAIT_SECONDS), scaled_out.said("worker-1")
+        scaled_out.kill("worker-1")
+        killed = time.monotonic()
+        assert wait_for(lambda: scaled_out.query(ready) == [(count,)], 3 * WAIT_SECONDS), scaled_out.said("worker-2")
+        sys.stderr.write(f"all {count} ready {time.monotonic() - killed:.1f} s after a worker was killed\n")
+        assert scaled_out.query("SELECT state, count(*) FROM jobs GROUP BY state") == [("done", count)]
+        check = two.post("/v1/maintenance/check", json={"repair": False, "deep": True}).json()
+        assert (check["findings"], check["checked"]["documents"]) == ([], count)
+        asked = {"question": "KD-30A 的额定功率是多少？", "limit": 5}
+        first, second = (
+            client.post(f"/v1/knowledge-bases/{base}/search", json=asked).json()["hits"] for client in (one, two)
+        )
+        assert [hit["chunk"]["id"] for hit in first] == [hit["chunk"]["id"] for hit in second]
+        assert any("420 W" in hit["chunk"]["text"] for hit in first)
+        two.delete(f"/v1/knowledge-bases/{base}").raise_for_status()
+        gone = "SELECT count(*) FROM knowledge_bases"
+        assert wait_for(lambda: scaled_out.query(gone) == [(0,)], WAIT_SECONDS), scaled_out.said("worker-2")
+    assert scaled_out.stores is not None
+    client = MilvusClient(uri=scaled_out.stores["MQA_MILVUS_URI"], dedicated=True)
+    assert [name for name in client.list_collections() if name.startswith("mqa_")] == []
+    client.close()
 
 
 @pytest.mark.timeout(300)
