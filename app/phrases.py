@@ -283,7 +283,7 @@ CHINESE: Final[dict[str, str]] = {
     "it does not answer, or refuses us": "没有应答，或拒绝连接",
     "they need one database: set MQA_DATABASE_URL": "需要共用一个数据库：请设置 MQA_DATABASE_URL",
     "the index is in this process's data folder: set MQA_VECTOR_STORE=milvus": "索引位于此进程的数据文件夹中：请设置 MQA_VECTOR_STORE=milvus",
-    "uploads are in this process's data folder: set MQA_FILES_DIR to a folder of all": "上传的文件位于此进程的数据文件夹中：请将 MQA_FILES_DIR 设为所有进程共用的文件夹",
+    "uploads are in this process's data folder: set MQA_BLOB_STORE=s3, or MQA_FILES_DIR to a folder of all": "上传的文件位于此进程的数据文件夹中：请设置 MQA_BLOB_STORE=s3，或将 MQA_FILES_DIR 设为所有进程共用的文件夹",
     "another one works on this database, and the index is in one's data folder: set MQA_VECTOR_STORE=milvus": "已有另一个进程在使用此数据库，而索引位于单个进程的数据文件夹中：请设置 MQA_VECTOR_STORE=milvus",
     "its schema is not known to this version": "当前版本不识别它的结构",
     "it cannot be read or written": "无法读写",

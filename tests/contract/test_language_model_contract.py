@@ -121,8 +121,9 @@ def test_a_closed_port_is_unavailable() -> None:
 def test_silence_before_the_first_token_ends_after_its_own_limit() -> None:
     with scripted_model("x", Fault.STALL) as server:
         with pytest.raises(ModelUnavailable, match="too slow"):
-            asyncio.run(collect(a_model(server.base_url, first=0.2, total=60)))
-        assert server.gone.wait(60), "the request was left open"
+            asyncio.run(collect(a_model(server.base_url, first=2, total=60)))
+        # On a machine that stands still, the time may be over before anything was asked.
+        assert not server.requests or server.gone.wait(60), "the request was left open"
 
 
 def test_silence_midway_ends_after_the_total_limit_and_what_came_was_yielded() -> None:

@@ -23,8 +23,8 @@ Documents = dict[str, Json] | None
 
 
 def points() -> list[str]:
-    """The names of all moments in the source, so that none is forgotten; those of trainings have tests of their own."""
-    return points_of(path for path in APP.rglob("*.py") if "finetune" not in path.parts)
+    """The names of all moments in the source, so that none is forgotten; trainings and back-ups have tests of their own."""
+    return points_of(path for path in APP.rglob("*.py") if not {"finetune", "backup"} & set(path.parts))
 
 
 def points_of(paths: Iterable[Path]) -> list[str]:
