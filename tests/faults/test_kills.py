@@ -23,7 +23,7 @@ Documents = dict[str, Json] | None
 
 
 def points() -> list[str]:
-    """The names of all moments in the source, so that none is forgotten; trainings and back-ups have their own tests."""
+    """The names of all moments in the source, so that none is forgotten; trainings and back-ups have tests."""
     return points_of(path for path in APP.rglob("*.py") if not {"finetune", "backup"} & set(path.parts))
 
 
