@@ -41,7 +41,7 @@ def parsed(real_manuals: Path) -> tuple[dict[str, ParsedDocument], float]:
 
 
 def test_pages_a_second(parsed: tuple[dict[str, ParsedDocument], float]) -> None:
-    """The aim of 150 is measured by `make bench-ingest`; a slow, busy machine still reads more than pypdf's 16 to 43."""
+    """The aim of 150 is `make bench-ingest`'s to measure; a busy machine still reads more than pypdf's 16 to 43."""
     assert parsed[1] > 45
 
 
