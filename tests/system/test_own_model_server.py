@@ -71,6 +71,7 @@ def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployed]:
     folder = tmp_path_factory.mktemp("deployed")
     secrets, data = folder / "secrets", folder / "data"
     assert manualqa(["init", str(secrets)]).wait(120) == 0
+    (secrets / "mqa_database_url").unlink()  # there is no such server here: the catalogue is in the data folder
     port = free_port()
     words = ["--host", "127.0.0.1", "--port", str(port)]
     shared = {"MQA_SECRETS_DIR": str(secrets), "MQA_LLM_MODEL": MODEL}
