@@ -11,6 +11,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from app.errors import DataFolderLocked, DataFolderUnusable, RestoreUnfinished
+from app.syncing import sync_folder
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,11 +58,7 @@ class DataFolder:
     def begin_restoring(self) -> None:
         """From here on no server starts with the folder."""
         self._restoring.touch(mode=0o600)
-        descriptor = os.open(self.path, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+        sync_folder(self.path)
 
     def end_restoring(self) -> None:
         """The folder is whole: a server may have it."""

@@ -84,15 +84,6 @@ def write_file(target: Path, content: bytes) -> None:
         os.fsync(file.fileno())
 
 
-def sync_folder(folder: Path) -> None:
-    """Its entries are on the disk when this returns."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
 def hash_of(folder: Path, most_bytes: int) -> str:
     """The sha256 over both files, names and sizes included; raises `AdapterInvalid` as `opened` does."""
     whole = sha256()

@@ -23,11 +23,11 @@ from app.finetune.adapter_files import (
     WEIGHTS,
     copy_file,
     opened,
-    sync_folder,
     write_file,
 )
 from app.finetune.checking import Base, Checked, Limits, check_adapter, require_same_base, verify
 from app.finetune.unpacking import unpack
+from app.syncing import sync_folder
 from app.types import PromptKind
 
 log = structlog.get_logger(__name__)

@@ -18,8 +18,8 @@ from app import __version__
 from app.errors import TrainingFailed
 from app.finetune.examples import Example, data_hash, example_lines, read_examples
 from app.finetune.training_config import TrainingConfig
-from app.models.pull import sync_folder
 from app.models.training_base import TrainingBase
+from app.syncing import sync_folder
 
 _PACKAGES = ("torch", "transformers", "peft", "trl", "accelerate")
 _WHOLE = "whole.json"

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from app.finetune.orders import TrainingOrder
 from app.finetune.run_folder import RunFolder
-from app.models.pull import sync_folder
+from app.syncing import sync_folder
 
 _IDENTITY = re.compile(r"ft-[0-9a-f]{16}")
 _ORDER = "order.json"

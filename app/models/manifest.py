@@ -12,7 +12,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from app.models.known import Kind, KnownModel, ModelFile
-from app.models.pull import sync_folder
+from app.syncing import sync_folder
 
 FILE_NAME = "manifest.json"
 _DAMAGED_NAME = "manifest.json.damaged"

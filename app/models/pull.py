@@ -15,6 +15,7 @@ from typing import Protocol
 from app.errors import DiskFull, WeightsCorrupt, WeightsMissing
 from app.models.known import ModelFile
 from app.models.progress import Progress
+from app.syncing import sync_folder
 
 _READ_BYTES = 1 << 20
 _NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
@@ -124,17 +125,6 @@ def sync(path: Path) -> None:
     with path.open("rb+") as file:
         os.fsync(file.fileno())
     path.chmod(0o644)
-
-
-def sync_folder(folder: Path) -> None:
-    """Make renames in a folder durable where the system can."""
-    if os.name != "posix":
-        return
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 @contextmanager

@@ -16,8 +16,9 @@ from app.errors import DiskFull, ExtraMissing, TrainingBaseUnusable, WeightsCorr
 from app.models.base_shape import BaseShape, shape_of
 from app.models.gguf_folder import ARCHITECTURE, NotQwen2Error, convert
 from app.models.progress import Progress, SilentProgress
-from app.models.pull import disk_errors, sha256_of, sync, sync_folder
+from app.models.pull import disk_errors, sha256_of, sync
 from app.models.store import ModelStore, ResolvedModel
+from app.syncing import sync_folder
 
 _MADE = "training"
 _SEAL = "training.json"

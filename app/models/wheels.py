@@ -19,8 +19,9 @@ import structlog
 
 from app.models.e5 import NotE5Error, convert
 from app.models.known import E5Wheel, FolderWheel, KnownModel, SlicedWheels, Wheel
-from app.models.pull import Pull, folder_bytes, sha256_of, sync, sync_folder
+from app.models.pull import Pull, folder_bytes, sha256_of, sync
 from app.settings import child_environment
+from app.syncing import sync_folder
 
 log = structlog.get_logger(__name__)
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from app.errors import BackupFailed
 from app.ingest.backup.manifest import MANIFEST, FileEntry, Manifest, sha256_of, write_manifest
-from app.ingest.blobs.folder import sync_folder
+from app.syncing import sync_folder
 
 _READ_BYTES = 1 << 20
 _BUSY_SECONDS = 30.0

@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from app.errors import BackupInvalid
-from app.ingest.blobs.folder import sync_folder
+from app.syncing import sync_folder
 
 MANIFEST = "manifest.json"
 CATALOGUE, JOBS = "catalogue.sqlite", "jobs.sqlite"

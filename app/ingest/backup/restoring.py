@@ -23,8 +23,8 @@ from app.ingest.backup.manifest import (
     verify,
 )
 from app.ingest.backup.vectors import read_batches
-from app.ingest.blobs.folder import sync_folder
 from app.ingest.indexing import Indexing, Stores
+from app.syncing import sync_folder
 from app.types import DocumentState, GenerationState
 
 log = structlog.get_logger(__name__)

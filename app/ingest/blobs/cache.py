@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import IO
 
 from app.errors import BlobDamaged, DiskFull
-from app.ingest.blobs.folder import sync_folder
 from app.ingest.blobs.hashes import checked_sha256, is_sha256
+from app.syncing import sync_folder
 
 Pieces = Callable[[], Iterable[bytes | memoryview]]
 """Fetches a blob from the beginning, piece by piece."""

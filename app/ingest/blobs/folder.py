@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,6 +10,7 @@ from pathlib import Path
 
 from app.ingest.blobs.hashes import checked_sha256, is_sha256
 from app.ports import Blob
+from app.syncing import sync_folder
 
 _READ_BYTES = 1 << 20
 
@@ -72,12 +72,3 @@ class FolderBlobs:
 
     def check(self) -> None:
         """The folder was made when this object was; a disk that fails later says so itself."""
-
-
-def sync_folder(folder: Path) -> None:
-    """Makes new names in a folder outlive a power cut."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
