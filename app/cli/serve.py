@@ -10,6 +10,8 @@ import signal
 import socket
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -49,14 +51,7 @@ def run_server(
     `parts` stand in for those that the settings name.
     """
     started = time.monotonic()
-    go_offline()
-    share_cores()
-    folder = DataFolder(settings.data_dir)
-    folder.acquire()
-    try:
-        configure_logging(settings)
-        if parts is None:
-            check_weights(settings)
+    with owned_folder(settings, parts) as folder:
         listener = _listen(settings)
         host, port = listener.getsockname()[:2]
         shown = f"[{host}]" if ":" in host else host
@@ -81,9 +76,26 @@ def run_server(
         if services.is_hurrying():  # a step that still runs would hold up the end, and write on without the lock
             folder.forget()
             os._exit(0)
+    console.print(words("stopped"), markup=False)
+
+
+@contextmanager
+def owned_folder(settings: Settings, parts: Parts | None) -> Iterator[DataFolder]:
+    """The data folder as this process's own, before anything else is made: logs go there, the weights are looked for.
+
+    Raises `DataFolderLocked`, `WeightsMissing`; with `parts` no weights are needed.
+    """
+    go_offline()
+    share_cores()
+    folder = DataFolder(settings.data_dir)
+    folder.acquire()
+    try:
+        configure_logging(settings)
+        if parts is None:
+            check_weights(settings)
+        yield folder
     finally:
         folder.release()
-    console.print(words("stopped"), markup=False)
 
 
 def configure_logging(settings: Settings) -> None:

@@ -9,12 +9,11 @@ import signal
 from rich.console import Console
 
 from app.api.app import create_app
-from app.catalogue.folder import DataFolder
-from app.cli.serve import configure_logging
+from app.cli.serve import owned_folder
 from app.cli.words import Words
 from app.services import Parts, Services
-from app.settings import Settings, go_offline, share_cores
-from app.wiring import Duty, build_services, check_weights
+from app.settings import Settings
+from app.wiring import Duty, build_services
 
 
 def run_worker(settings: Settings, words: Words, console: Console, parts: Parts | None = None) -> None:
@@ -23,21 +22,12 @@ def run_worker(settings: Settings, words: Words, console: Console, parts: Parts 
     Raises `ProcessesNotShared`, `DataFolderLocked`, `DatabaseUnusable`, `WeightsMissing`, `MigrationFailed`. `parts`
     stand in for those that the settings name.
     """
-    go_offline()
-    share_cores()
-    folder = DataFolder(settings.data_dir)
-    folder.acquire()
-    try:
-        configure_logging(settings)
-        if parts is None:
-            check_weights(settings)
+    with owned_folder(settings, parts) as folder:
         services = build_services(settings, "", parts, Duty.WORKER, folder.process_id())
         console.print(words("working", process=services.process_id), markup=False)
         asyncio.run(_work(services))
         if services.is_hurrying():  # a step that still runs would hold up the end
             os._exit(0)
-    finally:
-        folder.release()
     console.print(words("stopped"), markup=False)
 
 
