@@ -32,6 +32,8 @@ class Cost:
     interactive_ms: float
     kilobytes: float
     requests: int
+    largest: str
+    """The address of the largest answer, and its kilobytes."""
 
 
 @dataclass  # without slots: Playwright marks the object whose methods it calls
@@ -39,14 +41,17 @@ class _Transfer:
     """Counts bytes by request, as the browser reports them."""
 
     images: set[str] = field(default_factory=set)
+    addresses: dict[str, str] = field(default_factory=dict)
     sizes: dict[str, float] = field(default_factory=dict)
 
     def answered(self, event: dict[str, Any]) -> None:
+        self.addresses[event["requestId"]] = event["response"]["url"]
         if event["response"]["mimeType"] in _IMAGES:
             self.images.add(event["requestId"])
 
     def ended(self, event: dict[str, Any]) -> None:
-        self.sizes[event["requestId"]] = event["encodedDataLength"]
+        if event["requestId"] in self.addresses:
+            self.sizes[event["requestId"]] = event["encodedDataLength"]
 
 
 def prepare(page: Page) -> None:
@@ -55,7 +60,8 @@ def prepare(page: Page) -> None:
 
 
 def cost(page: Page, path: str) -> Cost:
-    """Opens the page with an empty cache and measures it."""
+    """Opens the page with an empty cache and measures it; what the page before it still fetches does not count."""
+    page.goto("about:blank")
     transfer = _Transfer()
     session = page.context.new_cdp_session(page)
     session.on("Network.responseReceived", transfer.answered)
@@ -65,5 +71,7 @@ def cost(page: Page, path: str) -> Cost:
     page.goto(path, wait_until="load")
     interactive = page.evaluate(_INTERACTIVE)
     session.detach()
-    counted = [size for request, size in transfer.sizes.items() if request not in transfer.images]
-    return Cost(interactive, sum(counted) / 1000, len(counted))
+    counted = {request: size for request, size in transfer.sizes.items() if request not in transfer.images}
+    most = max(counted, key=counted.__getitem__)
+    largest = f"{transfer.addresses[most]} {counted[most] / 1000:.1f} kB"
+    return Cost(interactive, sum(counted.values()) / 1000, len(counted), largest)
