@@ -191,7 +191,7 @@ def test_a_stop_in_the_middle_drains_and_the_next_start_finishes(tmp_path: Path,
             if hurried:
                 _wait_until_draining(server)
                 server.process.terminate()
-                assert server.wait(5) == 0
+                assert server.wait(20) == 0
         assert server.wait(60) == 0
         server.start()
         server.settle()

@@ -23,7 +23,7 @@ from app.settings import child_environment
 from tests.fixtures.scripted_model import ScriptedModel, scripted_model
 
 QUESTIONS, HELD = 8, 3
-LONGEST_STOP_SECONDS = 15.0
+LONGEST_STOP_SECONDS = 45.0
 MANUAL = b"# Codes\n\nE-04 means that the water tank is empty. Fill it and press OK.\n"
 SETTINGS = {"MQA_PORT": "0", "MQA_MIN_FREE_DISK_MB": "0", "MQA_THRESHOLD": "0.1", "MQA_SHUTDOWN_SECONDS": "5"}
 

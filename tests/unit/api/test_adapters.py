@@ -322,7 +322,7 @@ def test_a_better_adapter_is_promoted_and_rolled_back(api: Api, base: str, tmp_p
 
     began = time.monotonic()
     back = api.client.post(f"/v1/knowledge-bases/{base}/adapter/rollback", json={"reason": "a complaint"})
-    assert time.monotonic() - began < 1
+    assert time.monotonic() - began < 5  # of which nothing waits for a model or a server
     assert (back.json()["adapter_id"], back.json()["present"]["reason"]) == (None, "a complaint")
     assert [one["kind"] for one in back.json()["history"]][:2] == ["rollback", "promote"]
     assert ask(api, base)["adapter"] is None

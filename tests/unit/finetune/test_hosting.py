@@ -225,6 +225,6 @@ def test_many_calls_at_once_end_in_one_state(scene: Scene) -> None:
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(10)
+        thread.join(60)
     assert scene.host.there == scene.hosting.hosted() == scene.wanted()
     assert len(scene.wanted()) == 3
