@@ -13,6 +13,7 @@ import tantivy
 
 from app.errors import IndexUnavailable
 from app.ports import IndexEntry
+from app.retrieve.asides import Asides
 from app.retrieve.stores.index_ids import checked_index_id
 from app.text.tokens import index_tokens, query_tokens
 
@@ -42,13 +43,15 @@ class TantivyKeywordIndex:
         self._open: dict[str, tantivy.Index] = {}
         self._opening = threading.Lock()
         self._writing = threading.Lock()
+        self._asides = Asides()
         self._sweep()
 
     def replace_document(self, index_id: str, document_id: str, entries: Sequence[IndexEntry]) -> None:
-        documents = [
-            tantivy.Document(id=entry.chunk_id, document=document_id, body=" ".join(index_tokens(entry.text)))
-            for entry in entries
-        ]
+        documents = []
+        for entry in entries:
+            body = " ".join(index_tokens(entry.text))
+            documents.append(tantivy.Document(id=entry.chunk_id, document=document_id, body=body))
+            self._asides.rest()
         self._commit(index_id, [("document", document_id)], documents)
 
     def delete_document(self, index_id: str, document_id: str) -> None:
@@ -60,6 +63,7 @@ class TantivyKeywordIndex:
             self._commit(index_id, [("id", chunk_id) for chunk_id in chunk_ids], [])
 
     def search(self, index_id: str, question: str, limit: int) -> list[tuple[str, float]]:
+        self._asides.searched()
         index = self._index(index_id)
         tokens = query_tokens(question)
         if index is None or not tokens or limit < 1:

@@ -13,6 +13,7 @@ import structlog
 
 from app.errors import IndexUnavailable
 from app.ports import IndexEntry
+from app.retrieve.asides import Asides
 from app.retrieve.stores.milvus.names import collection_name, index_id_of, one_of
 from app.retrieve.stores.milvus.server import MOST_HITS, Collection, CollectionMissingError, MilvusServer, index_of
 from app.text.tokens import index_tokens, query_tokens
@@ -52,14 +53,15 @@ class MilvusKeywordIndex:
     def __init__(self, server: MilvusServer) -> None:
         self._server = server
         self._has_bm25 = False
+        self._asides = Asides()
 
     def replace_document(self, index_id: str, document_id: str, entries: Sequence[IndexEntry]) -> None:
         name = collection_name(PREFIX, index_id)
         self._check_version()
-        rows = [
-            {"id": entry.chunk_id, "document": document_id, "words": _words(entry)}
-            for entry in {entry.chunk_id: entry for entry in entries}.values()
-        ]
+        rows = []
+        for entry in {entry.chunk_id: entry for entry in entries}.values():
+            rows.append({"id": entry.chunk_id, "document": document_id, "words": _words(entry)})
+            self._asides.rest()
         try:
             self._replace(name, document_id, rows)
         except CollectionMissingError:  # dropped since it was last seen
@@ -81,6 +83,7 @@ class MilvusKeywordIndex:
 
     def search(self, index_id: str, question: str, limit: int) -> list[tuple[str, float]]:
         name = collection_name(PREFIX, index_id)
+        self._asides.searched()
         tokens = query_tokens(question)
         if not tokens or limit < 1:
             return []
