@@ -52,6 +52,13 @@ CHINESE: Final[dict[str, str]] = {
     "a database is damaged": "数据库已损坏",
     "the server stops": "服务器正在停止",
     "the target gives back other vectors than it was given": "目标存储返回的向量与写入的不同",
+    # Moving to other parts.
+    "not a setting like MQA_PORT=8080": "不是 MQA_PORT=8080 这样的设置",
+    "its catalogue is not empty": "其目录数据库不为空",
+    "there are jobs of another server": "其中有另一服务器的任务",
+    "it has part of another set-up, from {name}": "其中有另一次未完成的迁移，来自 {name}",
+    "its index has collections of another manualqa": "其索引中有另一 manualqa 的集合",
+    "a database does not answer, or refuses us": "数据库没有应答或拒绝访问",
     # Requests.
     "the body could not be read": "无法读取请求体",
     "the form could not be read": "无法读取表单",

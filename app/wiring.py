@@ -21,6 +21,7 @@ from app.catalogue.generations import Generations
 from app.catalogue.inspection import Inspection
 from app.catalogue.jobs import Jobs
 from app.catalogue.knowledge_bases import KnowledgeBases
+from app.catalogue.moves import require_whole
 from app.catalogue.processes import Process, Processes
 from app.conversing import Conversing
 from app.errors import (
@@ -30,6 +31,7 @@ from app.errors import (
     EmbedderUnavailable,
     ExtraMissing,
     MilvusAddressMissing,
+    MoveUnfinished,
     ProcessesNotShared,
     UnknownModel,
     WeightsCorrupt,
@@ -134,7 +136,7 @@ def build_services(
     shares_index = shares_indexes(settings) or (parts is not None and parts.vectors is not None)
     if duty is not Duty.BOTH:
         _require_shared(settings, shares_index=shares_index)
-    database = open_database(settings.data_dir, settings.database_url, settings.database_connections)
+    database = _open_whole_database(settings)
     sessions = Sessions(database)
     company = _company(settings, database, Process(process_id, duty is not Duty.API, __version__))
     if company is not None and not shares_index and company.processes.living() - {process_id}:
@@ -147,6 +149,17 @@ def build_services(
     return Services(
         settings, stores, database, sessions, chosen, chosen.reading or reading(settings), run_token, company
     )
+
+
+def _open_whole_database(settings: Settings) -> Engine:
+    """The catalogue, unless it is being moved there still."""
+    database = open_database(settings.data_dir, settings.database_url, settings.database_connections)
+    try:
+        require_whole(database)
+    except MoveUnfinished:
+        database.dispose()
+        raise
+    return database
 
 
 def open_stores(

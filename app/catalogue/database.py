@@ -9,7 +9,7 @@ import hashlib
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -19,7 +19,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.util.exc import CommandError
 from pydantic import SecretStr
-from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, text
+from sqlalchemy import URL, Column, ColumnElement, Connection, Engine, String, create_engine, event, make_url, text
 from sqlalchemy.engine.interfaces import ExceptionContext
 from sqlalchemy.exc import ArgumentError, OperationalError, SQLAlchemyError
 from sqlalchemy.orm import Session, sessionmaker
@@ -167,6 +167,32 @@ def open_database(folder: Path, url: SecretStr | None = None, connections: int =
     return engine
 
 
+def place_of(engine: Engine) -> str:
+    """Where a database is, as people may read it: its address, or the folder with its file."""
+    return shown_address(engine.url) if _is_postgres(engine) else str(Path(engine.url.database or "").resolve().parent)
+
+
+def by_code_points(session: Session, columns: Iterable[Column[Any]]) -> list[ColumnElement[Any]]:
+    """What to order by for the order of Python's `sorted`, whatever a server's language is."""
+    if not _is_postgres(session.get_bind()):
+        return list(columns)
+    return [one.collate("C") if isinstance(one.type, String) else one for one in columns]
+
+
+def keeps_nul(session: Session) -> bool:
+    """Whether a text comes back with its NULs; else with U+FFFD in their place."""
+    return not _is_postgres(session.get_bind())
+
+
+def bytes_of(engine: Engine) -> int:
+    """About how much of a disk a database takes."""
+    if _is_postgres(engine):
+        with engine.connect() as connection:
+            return int(connection.scalar(text("SELECT pg_database_size(current_database())")) or 0)
+    path = Path(engine.url.database or "")
+    return sum(one.stat().st_size for one in path.parent.glob(f"{path.name}*"))
+
+
 def shown_address(url: URL) -> str:
     """Where a database is, as people may read it: without user and password."""
     return f"postgresql://{url.host or ''}{f':{url.port}' if url.port else ''}/{url.database or ''}"
@@ -200,7 +226,7 @@ def _begin_sqlite(connection: Connection) -> None:
 # --- Postgres ---------------------------------------------------------------------------------------------------------
 
 
-def _is_postgres(engine: Engine) -> bool:
+def _is_postgres(engine: Engine | Connection) -> bool:
     return engine.dialect.name == "postgresql"
 
 

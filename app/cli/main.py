@@ -187,6 +187,26 @@ def restore(
 
 
 @cli.command()
+def migrate(
+    to: Annotated[
+        Path,
+        typer.Option(
+            "--to", exists=True, dir_okay=False, help="File with the target's settings. · 目标部署的设置文件。"
+        ),
+    ],
+    questions: Annotated[
+        int, typer.Option(min=0, max=10_000, help="Questions asked of both sides. · 向两侧提问的数量。")
+    ] = 100,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Look and print the plan. · 只检查并显示计划。")] = False,
+    json_: JsonFlag = False,
+) -> None:
+    """Move everything to other parts, and compare both sides. · 将全部内容迁移到其他组件，并比对两侧。"""
+    from app.cli.migrate import migrate as move  # noqa: PLC0415 - loads the whole service
+
+    raise typer.Exit(move(terminal(), to, questions=questions, dry_run=dry_run, as_json=json_))
+
+
+@cli.command()
 def link(json_: JsonFlag = False) -> None:
     """Print a link that signs a browser on this machine in, once. · 显示一次性登录链接，供本机浏览器使用。"""
     from app.cli.link import print_link  # noqa: PLC0415

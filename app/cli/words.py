@@ -6,6 +6,7 @@ import locale
 from typing import Literal
 
 from app.cli.finetune_words import FINETUNE_WORDS
+from app.cli.migrate_words import MIGRATE_WORDS
 from app.types import Language
 
 WORDS: dict[str, tuple[str, str]] = {
@@ -341,6 +342,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "vector_rank": ("vector #", "向量名次"),
     "bad_setting": ("The setting cannot be used: {reason}", "设置无效：{reason}"),
     **FINETUNE_WORDS,
+    **MIGRATE_WORDS,
 }
 
 

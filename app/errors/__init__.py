@@ -20,13 +20,14 @@
     |- DocumentError            Unreadable, EmptyFile, NoText, NeedsOcr, Encrypted, TooManyPages, DocumentTooCostly,
     |                           PageImageFailed, IngestFailed, RebuildFailed, GaveUp, BlobDamaged
     |- Unavailable (503)        ModelUnavailable, ModelBusy (429), EmbedderUnavailable, OcrUnavailable, IndexUnavailable, DiskFull (507),
-    |                           NotReady, PagesBusy, BlobsUnavailable, BackupFailed, EvaluationQueueFull (429), EvaluationStopped, HostingFailed,
+    |                           NotReady, PagesBusy, BlobsUnavailable, BackupFailed, MoveBroken, EvaluationQueueFull (429), EvaluationStopped, HostingFailed,
     |                           TrainingQueueFull (429)
     |- TrainingDiverged, TrainingFailed, TrainingGaveUp (500)
     `- SetupError               DataFolderLocked, DataFolderUnusable, PortInUse, AddressUnusable, WeightsMissing, WeightsCorrupt, UnknownModel, ExtraMissing,
                                 ModelServerKeyMissing, SecretsUnusable, ServerNotRunning, OwnServerFailed, MigrationFailed, MilvusAddressMissing,
                                 BlobStoreUnusable, BackupInvalid, BackupTargetTaken, RestoreRefused, RestoreUnfinished,
-                                DatabaseUnusable, ProcessesNotShared
+                                DatabaseUnusable, ProcessesNotShared, SettingsFileInvalid,
+                                MoveRefused, MoveSourceMissing, MoveToItself, MoveTargetTaken, MoveInUse, MoveDoesNotFit, MoveUnfinished
 
 Text in braces is filled from the keyword arguments, which may be phrases of `app/phrases.py`; `detail` goes to the log and never to a user.
 """
@@ -137,6 +138,13 @@ from app.errors.setup import (
     MigrationFailed,
     MilvusAddressMissing,
     ModelServerKeyMissing,
+    MoveDoesNotFit,
+    MoveInUse,
+    MoveRefused,
+    MoveSourceMissing,
+    MoveTargetTaken,
+    MoveToItself,
+    MoveUnfinished,
     OwnServerFailed,
     PortInUse,
     ProcessesNotShared,
@@ -144,6 +152,7 @@ from app.errors.setup import (
     RestoreUnfinished,
     SecretsUnusable,
     ServerNotRunning,
+    SettingsFileInvalid,
     SetupError,
     UnknownModel,
     WeightsCorrupt,
@@ -159,6 +168,7 @@ from app.errors.unavailable import (
     IndexUnavailable,
     ModelBusy,
     ModelUnavailable,
+    MoveBroken,
     NotReady,
     OcrUnavailable,
     PagesBusy,
@@ -230,6 +240,14 @@ __all__ = [
     "ModelBusy",
     "ModelServerKeyMissing",
     "ModelUnavailable",
+    "MoveBroken",
+    "MoveDoesNotFit",
+    "MoveInUse",
+    "MoveRefused",
+    "MoveSourceMissing",
+    "MoveTargetTaken",
+    "MoveToItself",
+    "MoveUnfinished",
     "NameTaken",
     "NeedsOcr",
     "NoPageImage",
@@ -260,6 +278,7 @@ __all__ = [
     "SecretsUnusable",
     "ServerNotRunning",
     "SessionEnded",
+    "SettingsFileInvalid",
     "SetupError",
     "SignInLinkInvalid",
     "TooManyPages",

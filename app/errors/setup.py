@@ -53,6 +53,54 @@ class RestoreUnfinished(SetupError):
     zh = "数据文件夹 {folder} 中的备份尚未恢复完整。请重新运行 `manualqa restore`。"
 
 
+class MoveRefused(SetupError):
+    """Nothing was moved; what is in the way stands above. Mend it and run `manualqa migrate` again."""
+
+    zh = "没有迁移任何内容，原因见上。请处理后重新运行 `manualqa migrate`。"
+
+
+class MoveSourceMissing(SetupError):
+    """There is no catalogue in {folder} to be moved. Name the data folder with MQA_DATA_DIR, or the database with MQA_DATABASE_URL."""
+
+    zh = "{folder} 中没有可迁移的目录数据库。请用 MQA_DATA_DIR 指定数据文件夹，或用 MQA_DATABASE_URL 指定数据库。"
+
+
+class MoveToItself(SetupError):
+    """The target's settings name the same places as those of this set-up, so there is nothing to move. Name others there."""
+
+    zh = "目标设置指向的位置与当前部署完全相同，没有可迁移的内容。请在其中指定其他位置。"
+
+
+class MoveTargetTaken(SetupError):
+    """The target {place} cannot be moved into: {reason}. Choose an empty one in the target's settings."""
+
+    zh = "无法迁移到 {place}：{reason}。请在目标设置中选择一个空的位置。"
+
+
+class MoveInUse(SetupError):
+    """Processes work on the database {database}: {processes}. Stop all of them first, and start none until the migration has ended."""
+
+    zh = "有进程正在使用数据库 {database}：{processes}。请先全部停止，迁移结束前也不要启动。"
+
+
+class MoveDoesNotFit(SetupError):
+    """Some values are longer or larger than Postgres takes in these columns: {columns}. Shorten them, or delete what they belong to."""
+
+    zh = "以下列中有些值超出了 Postgres 的长度或大小限制：{columns}。请缩短它们，或删除其所属的内容。"
+
+
+class MoveUnfinished(SetupError):
+    """The catalogue in {database} is not moved to its end. Run `manualqa migrate` again until it says that both sides agree."""
+
+    zh = "{database} 中的目录数据库尚未迁移完整。请重新运行 `manualqa migrate`，直到它显示两侧一致。"
+
+
+class SettingsFileInvalid(SetupError):
+    """The settings in {file} cannot be used: {reason}."""
+
+    zh = "{file} 中的设置无法使用：{reason}。"
+
+
 class PortInUse(SetupError):
     """The address {host}:{port} is in use by another program. Stop it, or choose another port with MQA_PORT or --port."""
 

@@ -55,6 +55,12 @@ class BackupFailed(Unavailable):
     zh = "备份未能写入：{reason}。没有留下任何内容。"
 
 
+class MoveBroken(Unavailable):
+    """The migration broke off: {reason}. Run the same command again; it goes on where it was."""
+
+    zh = "迁移中断：{reason}。请重新运行同一命令，它会从中断处继续。"
+
+
 class PagesBusy(Unavailable):
     """Too many pages are being drawn now. Try again in a moment."""
 

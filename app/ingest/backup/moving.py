@@ -42,18 +42,22 @@ def move_blobs(source: BlobStore, target: BlobStore, sha256s: Iterable[str], scr
     there = {blob.sha256 for blob in target.all()}
     moved = 0
     for sha256 in sha256s:
-        if sha256 in there:
-            continue
-        copy = scratch / f"{sha256}.part"
-        copy.unlink(missing_ok=True)
-        with source.local(sha256) as path:
-            digest = copy_file(path, copy)
-        try:
-            if digest != sha256:
-                raise BlobDamaged(f"{sha256} has the hash {digest}", name=sha256)
-            target.stage(sha256, copy)
-            target.keep(sha256, copy)
-        finally:
-            copy.unlink(missing_ok=True)
-        moved += 1
+        if sha256 not in there:
+            move_blob(source, target, sha256, scratch)
+            moved += 1
     return moved
+
+
+def move_blob(source: BlobStore, target: BlobStore, sha256: str, scratch: Path) -> None:
+    """Copies one original; raises `BlobDamaged` where it is not what its hash says, and what `move_blobs` does."""
+    copy = scratch / f"upload-{sha256}.part"
+    copy.unlink(missing_ok=True)
+    with source.local(sha256) as path:
+        digest = copy_file(path, copy)
+    try:
+        if digest != sha256:
+            raise BlobDamaged(f"{sha256} has the hash {digest}", name=sha256)
+        target.stage(sha256, copy)
+        target.keep(sha256, copy)
+    finally:
+        copy.unlink(missing_ok=True)
