@@ -132,14 +132,15 @@ class _Aloud(_Quiet):
     def __init__(self, at: Terminal) -> None:
         super().__init__(at)
         self._said = 0.0
-        self._part = ""
+        self._last = ("", -1)
 
     def say(self, key: str, **params: object) -> None:
         self._at.out.print(self.word(key, **params), markup=False, highlight=False, soft_wrap=True)
 
     def told(self, part: str, done: int, total: int) -> None:
         moment = time.monotonic()
-        if not total or (part == self._part and done < total and moment - self._said < _SAY_SECONDS):
+        soon = part == self._last[0] and done < total and moment - self._said < _SAY_SECONDS
+        if not total or soon or (part, done) == self._last:
             return
-        self._said, self._part = moment, part
+        self._said, self._last = moment, (part, done)
         self.say("move_progress", part=self.word(f"moving_{part}"), done=done, total=total)
