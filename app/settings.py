@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import os
-import re
 from functools import lru_cache
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, DirectoryPath, Field, SecretStr
 from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SecretsSettingsSource, SettingsConfigDict
-
-from app.errors import SettingsFileInvalid
 
 
 def _hard_to_guess(key: SecretStr) -> SecretStr:
@@ -368,10 +365,7 @@ class Settings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - its folder is a setting itself
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """What is given, then the environment, then the files of `secrets_dir` (`mqa_llm_api_key`, ...)."""
-        folder = os.environ.get("MQA_SECRETS_DIR")
-        if not folder or not Path(folder).is_dir():  # no folder is a fault that the field tells
-            return init_settings, env_settings
-        return init_settings, env_settings, SecretsSettingsSource(settings_cls, folder)
+        return init_settings, env_settings, *secrets_in(settings_cls, os.environ.get("MQA_SECRETS_DIR"))
 
     @property
     def adapters_dir(self) -> Path:
@@ -406,54 +400,9 @@ class Settings(BaseSettings):
         return (self.files_dir or self.data_dir) / "finetune"
 
 
-class _SettingsInFile(Settings):
-    """Settings of another set-up: the environment of this process says nothing about them."""
-
-    @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,  # noqa: ARG003
-        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
-        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """What is given, then the files of the `secrets_dir` that is given."""
-        folder = init_settings().get("secrets_dir")
-        if not folder or not Path(folder).is_dir():
-            return (init_settings,)
-        return init_settings, SecretsSettingsSource(settings_cls, folder)
-
-
-_LINE = re.compile(r"(?:export )?MQA_(?P<name>[A-Z0-9_]+)=(?P<value>.*)")
-_QUOTES = ("'", '"')
-
-
-def settings_in(file: Path) -> Settings:
-    """The settings of another set-up: lines MQA_NAME=value, as an environment file has them, comments and blank lines.
-
-    Raises `SettingsFileInvalid`, and pydantic's ValidationError on a bad value.
-    """
-    try:
-        lines = file.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeError) as error:
-        raise SettingsFileInvalid(repr(error), file=file, reason="it is not a file that can be read") from error
-    given: dict[str, Any] = {}
-    for number, line in enumerate(lines, start=1):
-        text = line.strip()
-        if not text or text.startswith("#"):
-            continue
-        found = _LINE.fullmatch(text)
-        if found is None:
-            why = "not a setting like MQA_PORT=8080"
-            raise SettingsFileInvalid(file=file, reason=f"line {number}: {why}")
-        given[found["name"].lower()] = _unquoted(found["value"].strip())
-    return _SettingsInFile(**given)
-
-
-def _unquoted(value: str) -> str:
-    quoted = len(value) > 1 and value[0] == value[-1] and value[0] in _QUOTES
-    return value[1:-1] if quoted else value
+def secrets_in(settings_cls: type[BaseSettings], folder: str | None) -> tuple[PydanticBaseSettingsSource, ...]:
+    """The files of a `secrets_dir` as a source; none where there is no such folder, a fault that the field tells."""
+    return (SecretsSettingsSource(settings_cls, folder),) if folder and Path(folder).is_dir() else ()
 
 
 class _Language(BaseSettings):

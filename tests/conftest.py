@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings
 
 from tests.fixtures.postgres import PostgresServer, a_postgres
+
+if TYPE_CHECKING:
+    from tests.fixtures.milvus_servers import MilvusLite
 
 settings.register_profile("shared machine", deadline=None, derandomize=True)  # a busy core is no failure
 settings.load_profile("shared machine")
@@ -44,3 +48,14 @@ def postgres() -> Iterator[PostgresServer]:
     """A running Postgres server; where it is not installed the test is left out."""
     with a_postgres() as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def milvus_lite(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MilvusLite]:
+    """A running milvus-lite server; each test has a database of its own there."""
+    from tests.fixtures.milvus_servers import MilvusLite  # noqa: PLC0415 - a second, which most tests need not wait
+
+    server = MilvusLite(tmp_path_factory.mktemp("milvus-lite"))
+    server.start()
+    yield server
+    server.stop()

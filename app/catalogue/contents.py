@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from itertools import islice
 from typing import Any, TypeVar
 
 from sqlalchemy import Row, delete, func, insert, select, update
@@ -66,7 +67,7 @@ class Contents:
             if first == 1:
                 values["outline"] = [asdict(heading) for heading in part.outline]
             session.execute(update(DocumentRow).where(DocumentRow.id == document_id).values(**values))
-            for batch in _batches(part.pages):
+            for batch in in_batches(part.pages):
                 rows = [
                     {
                         "document_id": document_id,
@@ -168,7 +169,7 @@ class Contents:
             if session.get(DocumentRow, document_id) is None:
                 return
             session.execute(delete(ChunkRow).where(ChunkRow.document_id == document_id, ChunkRow.index_id == index_id))
-            for batch in _batches(chunks):
+            for batch in in_batches(chunks):
                 rows = [
                     {
                         "id": chunk.id,
@@ -188,9 +189,9 @@ class Contents:
     def chunks(self, document_id: str, index_id: str, limit: int | None = None, offset: int = 0) -> list[Chunk]:
         """Chunks of a document in a generation, in reading order."""
         mine = (ChunkRow.document_id == document_id) & (ChunkRow.index_id == index_id)
-        query = select(ChunkRow).where(mine).order_by(ChunkRow.ordinal)
+        query = select(*_CHUNK_COLUMNS).where(mine).order_by(ChunkRow.ordinal)
         with self._sessions() as session:
-            return [_chunk(row) for row in session.scalars(query.limit(limit).offset(offset))]
+            return [_chunk(row) for row in session.execute(query.limit(limit).offset(offset))]
 
     def chunks_on(self, page: StoredPage, document_id: str, index_id: str) -> list[Chunk]:
         """Chunks of a document in a generation that have some of this page's text, in reading order."""
@@ -198,9 +199,9 @@ class Contents:
         here = (ChunkRow.start < page.start + len(page.text)) & (
             ChunkRow.start + func.length(ChunkRow.text) > page.start
         )
-        query = select(ChunkRow).where(mine, here).order_by(ChunkRow.ordinal)
+        query = select(*_CHUNK_COLUMNS).where(mine, here).order_by(ChunkRow.ordinal)
         with self._sessions() as session:
-            return [_chunk(row) for row in session.scalars(query)]
+            return [_chunk(row) for row in session.execute(query)]
 
     def chunk_ids(self, document_id: str, index_id: str) -> list[str]:
         """Ids of the chunks of a document in a generation, in reading order."""
@@ -241,11 +242,11 @@ class Contents:
         found: list[Row[Any]] = []
         names: dict[str, str] = {}
         with self._sessions() as session:
-            for batch in _batches(chunk_ids):
+            for batch in in_batches(chunk_ids):
                 # by primary key alone: with a second condition SQLite reads every chunk of the index
                 rows = session.execute(select(*_CHUNK_COLUMNS).where(ChunkRow.id.in_(batch)))
                 found += [row for row in rows if row.index_id == index_id]
-            for batch in _batches({row.document_id for row in found}):
+            for batch in in_batches({row.document_id for row in found}):
                 visible = select(DocumentRow.id, DocumentRow.name).where(
                     DocumentRow.id.in_(batch),
                     DocumentRow.knowledge_base_id == knowledge_base_id,
@@ -255,18 +256,14 @@ class Contents:
         return {row.id: (_chunk(row), names[row.document_id]) for row in found if row.document_id in names}
 
 
-def _batches(items: Iterable[T]) -> Iterable[list[T]]:
-    batch: list[T] = []
-    for item in items:
-        batch.append(item)
-        if len(batch) == ROWS_AT_ONCE:
-            yield batch
-            batch = []
-    if batch:
-        yield batch
+def in_batches(items: Iterable[T]) -> Iterator[list[T]]:
+    """The items in their order, at most `ROWS_AT_ONCE` at a time."""
+    waiting = iter(items)
+    while some := list(islice(waiting, ROWS_AT_ONCE)):
+        yield some
 
 
-def _chunk(row: ChunkRow | Row[Any]) -> Chunk:
+def _chunk(row: Row[Any]) -> Chunk:
     return Chunk(
         id=row.id,
         document_id=row.document_id,

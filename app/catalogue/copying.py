@@ -11,6 +11,7 @@ from typing import Any, Final, Literal
 
 from sqlalchemy import JSON, Integer, Row, String, Table, and_, delete, func, insert, null, select, update
 
+from app.catalogue.contents import ROWS_AT_ONCE, in_batches
 from app.catalogue.database import Sessions, by_code_points, keeps_nul
 from app.catalogue.jobs import OPEN
 from app.catalogue.tables import Table as CatalogueTable
@@ -28,7 +29,6 @@ TABLES: Final = tuple(table for table in CatalogueTable.metadata.sorted_tables i
 INDEXED: Final = frozenset({"documents", "chunks"})
 """Tables whose texts the keyword index is made of."""
 
-_ROWS = 500
 _MOST_INTEGER = 2**31 - 1
 """Largest number of an `Integer` on Postgres; SQLite has no such limit, as it has none for a text's length."""
 
@@ -102,7 +102,7 @@ class RowCopy:
         progress: Progress | None = None,
     ) -> None:
         texts = kind != "missing" and table.name in INDEXED
-        for rows in _batches(self._of_kind(table, kind, progress)):
+        for rows in in_batches(self._of_kind(table, kind, progress)):
             if texts:
                 self._before_texts_change()
                 texts = False
@@ -139,9 +139,9 @@ class RowCopy:
                 yield old, new
                 old, new = next(sources, None), next(targets, None)
             seen += 1
-            if seen % _ROWS == 0:
-                progress(_ROWS)
-        progress(seen % _ROWS)
+            if seen % ROWS_AT_ONCE == 0:
+                progress(ROWS_AT_ONCE)
+        progress(seen % ROWS_AT_ONCE)
 
 
 def count_rows(sessions: Sessions, table: Table) -> int:
@@ -190,7 +190,7 @@ def _rows(sessions: Sessions, table: Table) -> Iterator[Values]:
     with sessions() as session:
         key = by_code_points(session, table.primary_key.columns)
         query = select(*table.columns, *(column.is_(null()).label(_absent(column.name)) for column in jsons))
-        for row in session.execute(query.order_by(*key), execution_options={"yield_per": _ROWS}):
+        for row in session.execute(query.order_by(*key), execution_options={"yield_per": ROWS_AT_ONCE}):
             yield _values(row, [column.name for column in jsons])
 
 
@@ -248,17 +248,6 @@ def _delete(session: Any, table: Table, rows: list[Values]) -> None:  # noqa: AN
 
 def _is(table: Table, row: Values) -> Any:  # noqa: ANN401 - an expression
     return and_(*(column == row[column.name] for column in table.primary_key.columns))
-
-
-def _batches(rows: Iterator[Values]) -> Iterator[list[Values]]:
-    batch: list[Values] = []
-    for row in rows:
-        batch.append(row)
-        if len(batch) == _ROWS:
-            yield batch
-            batch = []
-    if batch:
-        yield batch
 
 
 def _silent(rows: int) -> None:

@@ -17,7 +17,8 @@ from app.moving.comparing import Comparison, compare
 from app.moving.move import Move, broken_off
 from app.moving.questions import HITS
 from app.moving.sides import Shared, Side
-from app.settings import Settings, settings_in
+from app.settings import Settings
+from app.settings_file import settings_in
 
 if TYPE_CHECKING:
     from app.cli.terminal import Terminal

@@ -102,6 +102,7 @@ def _side(settings: Settings, indexes: Indexes | None, closing: ExitStack, engin
         sessions=sessions,
         stores=open_stores(settings, sessions, indexes),
         folders=Folders(settings.data_dir, settings.adapters_dir, settings.finetune_dir, settings.uploads_dir),
+        catalogue_on_disk=settings.database_url is None,
         originals_on_disk=settings.blob_store == "folder",
         index_on_disk=settings.vector_store == "chroma",
     )

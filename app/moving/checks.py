@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from app.catalogue.copying import columns_that_overflow, has_content
-from app.catalogue.database import Sessions, bytes_of, keeps_nul
+from app.catalogue.database import bytes_of
 from app.catalogue.moves import require_whole, source_of_move
 from app.catalogue.processes import Processes
 from app.errors import DiskFull, ManualqaError, MoveDoesNotFit, MoveInUse, MoveTargetTaken, MoveToItself
@@ -74,9 +74,9 @@ def _catalogue(source: Side, target: Side) -> Iterator[ManualqaError]:
         yield MoveTargetTaken(place=target.place, reason=f"it has part of another set-up, from {begun}")
     elif begun is None and has_content(target.sessions):
         yield MoveTargetTaken(place=target.place, reason="its catalogue is not empty")
-    elif _is_in_folder(target.sessions) and (target.folders.data / "jobs.sqlite").exists():
+    elif target.catalogue_on_disk and (target.folders.data / "jobs.sqlite").exists():
         yield MoveTargetTaken(place=target.place, reason="there are jobs of another server")
-    if not _is_in_folder(target.sessions):
+    if not target.catalogue_on_disk:
         columns = columns_that_overflow(source.sessions)
         if columns:
             yield MoveDoesNotFit(columns=", ".join(columns))
@@ -91,7 +91,7 @@ def _require_own_index(source: Side, target: Side) -> None:
 def _disk(source: Side, target: Side, shared: Shared, min_free_mb: int) -> Iterator[ManualqaError]:
     """That what is to be kept on a disk does not fit there; of servers nobody can tell."""
     needs: list[tuple[Path, float]] = []
-    if not shared.catalogue and _is_in_folder(target.sessions):
+    if not shared.catalogue and target.catalogue_on_disk:
         needs.append((target.folders.data, _ROOM_OF_ROWS * bytes_of(source.engine)))
     if not shared.index and target.index_on_disk:
         needs.append((target.folders.data, _ROOM_OF_VECTORS * sum(_bytes_of_vectors(source))))
@@ -119,11 +119,6 @@ def _bytes_of_vectors(source: Side) -> Iterator[int]:
 def _existing(folder: Path) -> Path:
     """The folder, or the nearest one above it that is there."""
     return next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
-
-
-def _is_in_folder(sessions: Sessions) -> bool:
-    with sessions() as session:
-        return keeps_nul(session)
 
 
 def _caught(look: Callable[[], None]) -> Iterator[ManualqaError]:

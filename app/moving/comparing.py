@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-import numpy as np
-
 from app.catalogue.copying import TABLES, RowCopy, count_rows
 from app.failpoints import failpoint
+from app.ingest.backup.moving import differing
 from app.ingest.backup.vectors import BATCH
 from app.moving.folders import different
-from app.moving.move import CLOSE, broken_off
+from app.moving.move import broken_off
 from app.moving.questions import Answers, ask_both
 from app.moving.sides import Shared, Side, Told
 
@@ -99,19 +98,10 @@ def _vectors(source: Side, target: Side, index_id: str, told: Told) -> Compared:
     wrong = len(there - set(wanted))
     for start in range(0, len(wanted), BATCH):
         told("comparing_vectors", start, len(wanted))
-        wrong += _differing(source, target, index_id, wanted[start : start + BATCH])
+        some = wanted[start : start + BATCH]
+        wrong += len(differing(source.stores.vectors, target.stores.vectors, index_id, some))
     told("comparing_vectors", len(wanted), len(wanted))
     return Compared("vectors", index_id, len(wanted), len(there), wrong)
-
-
-def _differing(source: Side, target: Side, index_id: str, chunk_ids: list[str]) -> int:
-    found, vectors = source.stores.vectors.vectors(index_id, chunk_ids)
-    again, stored = target.stores.vectors.vectors(index_id, found)
-    place = {chunk_id: number for number, chunk_id in enumerate(found)}
-    if vectors.shape[1:] != stored.shape[1:]:
-        return len(found)
-    gaps = np.abs(vectors[[place[one] for one in again]] - stored)
-    return len(found) - int((gaps <= CLOSE).all(axis=1).sum())
 
 
 def _keywords(source: Side, target: Side, index_id: str) -> Compared:

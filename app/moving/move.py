@@ -2,28 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-import numpy as np
 from sqlalchemy.exc import SQLAlchemyError
 
 from app.catalogue.copying import TABLES, RowCopy, count_rows
 from app.catalogue.moves import begin_move
 from app.catalogue.records import Generation
-from app.errors import BlobDamaged, EmbedderUnavailable, MoveBroken
+from app.errors import EmbedderUnavailable, MoveBroken
 from app.failpoints import failpoint
-from app.ingest.backup.moving import move_blob, move_vectors
+from app.ingest.backup.moving import differing, move_blobs, move_vectors
 from app.ingest.backup.vectors import BATCH
 from app.ingest.indexing import Indexing
 from app.moving.folders import make_equal
 from app.moving.sides import Shared, Side, Told
 from app.ports import Embedder
 from app.types import Fingerprint
-
-CLOSE = 1e-4
-"""Largest difference of a number of a vector, as of a cosine: stores may scale a vector to length 1 again."""
 
 
 @dataclass
@@ -84,16 +80,9 @@ class Move:
     def _originals(self) -> None:
         wanted, here = self.source.hashes(), self.source.stores.files.hashes()
         self.lost |= wanted - here
-        missing = sorted((wanted & here) - self.target.stores.files.hashes())
-        scratch = self.target.folders.scratch
-        self.told("originals", 0, len(missing))
-        for number, sha256 in enumerate(missing, start=1):
-            failpoint("move.original")
-            try:
-                move_blob(self.source.stores.files.blobs, self.target.stores.files.blobs, sha256, scratch)
-            except BlobDamaged:
-                self.lost.add(sha256)
-            self.told("originals", number, len(missing))
+        source, target = self.source.stores.files.blobs, self.target.stores.files.blobs
+        counted = self._counted("originals", sorted(wanted & here), 1, lambda: failpoint("move.original"))
+        move_blobs(source, target, counted, self.target.folders.scratch, self.lost.add)
 
     # --- the index ----------------------------------------------------------------------------------------------------
 
@@ -103,27 +92,23 @@ class Move:
         there = target.ids(index_id)
         target.delete(index_id, sorted(there - wanted))
         target.delete(index_id, self._stale(index_id, sorted(there & wanted)))
-        move_vectors(source, target, index_id, self._counted("vectors", sorted(wanted)))
+        counted = self._counted("vectors", sorted(wanted), BATCH, lambda: failpoint("move.vectors"))
+        move_vectors(source, target, index_id, counted)
 
     def _stale(self, index_id: str, chunk_ids: list[str]) -> list[str]:
         """Those whose vector in the target is another one: they were embedded again since it came there."""
         stale: list[str] = []
         for start in range(0, len(chunk_ids), BATCH):
             some = chunk_ids[start : start + BATCH]
-            found, vectors = self.source.stores.vectors.vectors(index_id, some)
-            again, stored = self.target.stores.vectors.vectors(index_id, some)
-            if found == again and vectors.shape == stored.shape:
-                gaps = np.abs(vectors - stored).max(axis=1).tolist()
-                stale += [chunk_id for chunk_id, gap in zip(found, gaps, strict=True) if gap > CLOSE]
-            else:
-                stale += some
+            stale += differing(self.source.stores.vectors, self.target.stores.vectors, index_id, some)
         return stale
 
-    def _counted(self, part: str, ids: list[str]) -> Iterator[str]:
+    def _counted(self, part: str, ids: list[str], every: int, reached: Callable[[], None]) -> Iterator[str]:
+        """The ids, of which it is told how far they are before every so many, and at their end."""
         for number, one in enumerate(ids):
-            if number % BATCH == 0:
+            if number % every == 0:
                 self.told(part, number, len(ids))
-                failpoint(f"move.{part}")
+                reached()
             yield one
         self.told(part, len(ids), len(ids))
 
@@ -135,16 +120,9 @@ class Move:
         keywords.delete(index_id, sorted(there - chunks.keys()))
         missing = sorted({document_id for chunk_id, document_id in chunks.items() if chunk_id not in there})
         indexing = Indexing(self.target.stores, _no_embedder)
-        for document_id in self._counted_each("keywords", missing):
+        for document_id in self._counted("keywords", missing, 1, lambda: failpoint("move.keywords")):
             document = self.target.stores.documents.get(generation.knowledge_base_id, document_id)
             indexing.write_keywords(document, generation)
-
-    def _counted_each(self, part: str, ids: list[str]) -> Iterator[str]:
-        self.told(part, 0, len(ids))
-        for number, one in enumerate(ids, start=1):
-            failpoint(f"move.{part}")
-            yield one
-            self.told(part, number, len(ids))
 
     # --- folders ------------------------------------------------------------------------------------------------------
 

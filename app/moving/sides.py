@@ -32,12 +32,13 @@ class Folders:
 
 @dataclass(frozen=True, slots=True)
 class Side:
-    """One set-up, open; what is `on_disk` is in a folder of this machine, and not on a server."""
+    """One set-up, open; what is `..._on_disk` is in a folder of this machine, and not on a server."""
 
     engine: Engine
     sessions: Sessions
     stores: Stores
     folders: Folders
+    catalogue_on_disk: bool
     originals_on_disk: bool
     index_on_disk: bool
 

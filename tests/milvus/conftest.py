@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 
-from tests.fixtures.milvus_servers import MilvusLite, MilvusProcess
+from tests.fixtures.milvus_servers import MilvusProcess
 from tests.milvus.environment import milvus_folder
 
 LOCK_SECONDS = 1800.0
@@ -50,11 +50,3 @@ def real_milvus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealMilvus
         yield server
     finally:
         server.stop()
-
-
-@pytest.fixture(scope="session")
-def milvus_lite(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MilvusLite]:
-    server = MilvusLite(tmp_path_factory.mktemp("milvus-lite"))
-    server.start()
-    yield server
-    server.stop()

@@ -6,16 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.fixtures.milvus_servers import MilvusLite
 from tests.fixtures.s3_server import S3Server, an_s3_server
-
-
-@pytest.fixture(scope="session")
-def milvus_lite(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MilvusLite]:
-    server = MilvusLite(tmp_path_factory.mktemp("milvus-lite"))
-    server.start()
-    yield server
-    server.stop()
 
 
 @pytest.fixture(scope="session")

@@ -29,9 +29,11 @@ from app.cli import main
 from app.cli.migrate_sides import opened
 from app.errors import MoveUnfinished, SettingsFileInvalid
 from app.ingest.consistency import Consistency
-from app.settings import Settings, child_environment, load_settings, settings_in
+from app.settings import Settings, child_environment, load_settings
+from app.settings_file import settings_in
 from app.types import PromptKind
 from app.wiring import build_services
+from tests.faults.test_kills import APP, points_of
 from tests.fixtures.milvus_servers import MilvusLite
 from tests.fixtures.postgres import PostgresServer
 from tests.fixtures.s3_server import S3Server
@@ -215,6 +217,12 @@ def open_folder(data: Path) -> Iterator[Sessions]:
         yield Sessions(engine)
     finally:
         engine.dispose()
+
+
+def test_the_moments_are_known() -> None:
+    """None is forgotten: at `move.filled` a target is spoilt, at the others migrations end."""
+    points = points_of([*(APP / "moving").rglob("*.py"), APP / "cli" / "migrate.py"])
+    assert points == sorted({"move.filled", *(point for point, _ in (*KILLS, *FAULTS))})
 
 
 def test_there_and_back_broken_off_at_every_step(
