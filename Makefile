@@ -11,6 +11,12 @@ TEST_WORKERS ?= 4
 WEB_WORKERS ?= 2
 TEST_MODELS := multilingual-e5-small qwen2.5-coder-0.5b-instruct
 
+# Side by side as $(1) says; what failed that way, where servers are killed on cores that many share, once more by itself.
+define pytest
+$(BIN)/pytest $(1) $(2) || { test $$? = 1 && echo "--- Once more, by itself: what failed above. ---" \
+	&& $(BIN)/pytest $(2) --exitfirst -rA --show-capture=no --last-failed --last-failed-no-failures=none; }
+endef
+
 .PHONY: help serve test test-web test-vllm test-milvus test-processes test-faults fuzz check format bench bench-retrieval bench-answers bench-ingest bench-load bench-pages bench-quality bench-adapter bench-scale bench-start browser postgres screenshots examples clean
 
 help: ## List these targets
@@ -55,13 +61,13 @@ screenshots: $(STAMP) browser ## Take the pictures of the pages in docs/images a
 test: $(STAMP) browser postgres ## Run all tests but those of vLLM and Milvus, in a real browser too (first time: environment, weights, Chromium)
 	@$(BIN)/manualqa models pull $(TEST_MODELS)
 	@$(BIN)/python -m tests.deploy.environment > /dev/null
-	@$(BIN)/pytest -n $(TEST_WORKERS) --dist loadfile --durations=10 --ignore=tests/web --ignore=tests/system --ignore=tests/vllm --ignore=tests/milvus
-	@$(BIN)/pytest --durations=5 tests/system
-	@$(BIN)/pytest -n $(WEB_WORKERS) --dist loadfile --durations=5 tests/web
+	@$(call pytest,-n $(TEST_WORKERS) --dist loadfile,--durations=10 --ignore=tests/web --ignore=tests/system --ignore=tests/vllm --ignore=tests/milvus)
+	@$(call pytest,,--durations=5 tests/system)
+	@$(call pytest,-n $(WEB_WORKERS) --dist loadfile,--durations=5 tests/web)
 
 test-web: $(STAMP) browser ## Run only the tests of the web pages in a real browser (first time: Chromium too)
 	@$(BIN)/manualqa models pull multilingual-e5-small
-	@$(BIN)/pytest -n $(WEB_WORKERS) --dist loadfile --durations=10 tests/web
+	@$(call pytest,-n $(WEB_WORKERS) --dist loadfile,--durations=10 tests/web)
 
 test-vllm: $(STAMP) ## Run the tests of a real vLLM on the CPU (first time: its environment of 2.5 GB, about 5 minutes)
 	@$(BIN)/manualqa models pull qwen2.5-coder-0.5b-instruct

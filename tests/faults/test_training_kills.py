@@ -34,7 +34,7 @@ class TrainingServer(FaultServer):
         super().__init__(
             folder,
             MQA_ADAPTER_BASE=str(base.folder),
-            MQA_FINETUNE_STOP_SECONDS="1",
+            MQA_FINETUNE_STOP_SECONDS="60",
             MQA_MAX_ADAPTER_MB="5",
             MQA_OCR="false",
             MQA_THRESHOLD="0.1",
@@ -77,11 +77,16 @@ class TrainingServer(FaultServer):
         [path] = (self.data / "finetune").glob("*/lives")
         return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
 
-    def killed(self) -> None:
-        """Kills it at this moment, and starts the next one."""
+    def killed(self, stop_seconds: int = 60) -> None:
+        """Kills it at this moment, and starts the next one, which gives a process of it so long for its checkpoint."""
         self.process.kill()
         self.process.wait()
+        self._environment["MQA_FINETUNE_STOP_SECONDS"] = str(stop_seconds)
         self.revive()
+
+    def last_words(self) -> str:
+        """The end of its log."""
+        return (self.control / "output.log").read_text(errors="replace")[-3000:]
 
     def clear(self) -> None:
         """Leaves no training and no adapter."""
@@ -159,12 +164,12 @@ def test_a_kill_in_training_goes_on_after_the_last_checkpoint(
     server.order()
     server.until(lambda: server.jobs()[0]["step"] == step - 1)
     server.script(steps=6)
-    server.killed()
+    server.killed(stop_seconds=1 if deaf else 60)
     job = require_done_once(server)
     assert len(server.lives()) == 2
     events = (server.data / "finetune" / job["id"] / "events.jsonl").read_text(encoding="utf-8").splitlines()
     begun = [event for event in map(json.loads, events) if event["event"] == "begun"]
-    assert [event["resumed_from"] for event in begun] == [None, resumed_from]
+    assert [event["resumed_from"] for event in begun] == [None, resumed_from], server.last_words()
     assert [point["step"] for point in server.get(f"{PATH}/{job['id']}/curves")["steps"]] == list(range(1, 7))
 
 
