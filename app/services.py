@@ -19,6 +19,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from app.authors import Authors, author_name
 from app.catalogue.adapters import AdapterRows
+from app.catalogue.audit import Audit
 from app.catalogue.calibrations import Calibrations
 from app.catalogue.conversations import Conversations, History
 from app.catalogue.counts import Counts
@@ -155,7 +156,7 @@ class Services:
         self.keys, self.evaluations = Keys(sessions), Evaluations(sessions)
         self.calibrations, self.trainings = Calibrations(sessions), Trainings(sessions)
         self.adapters, self.promotions = AdapterRows(sessions), Promotions(sessions)
-        self.counts = Counts(sessions)
+        self.counts, self.audit = Counts(sessions), Audit(sessions)
         self.authors = Authors(self.adapters, self.promotions)
         self.process_id = None if company is None else company.process.id
         self.works = company is None or company.process.works

@@ -88,7 +88,7 @@ class Settings(BaseSettings):
         12.0, gt=0, le=168, description="A browser that is not used for so long is signed out; at most a week."
     )
     wrong_key_seconds: float = Field(
-        0.5, ge=0, le=5, description="Wait before a wrong key is refused on the sign-in page, to slow down guessing."
+        0.5, ge=0, le=5, description="Wait before a wrong key is refused, to slow down guessing."
     )
 
     # Uploads: bounds on what a stranger's file may cost.

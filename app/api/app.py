@@ -13,6 +13,7 @@ from fastapi.responses import JSONResponse
 from app import __version__
 from app.api import (
     adapters,
+    audit,
     calibration,
     conversations,
     csp_reports,
@@ -32,10 +33,12 @@ from app.api import (
 )
 from app.api.csp_reports import CspReports
 from app.api.deps import reader
+from app.api.guard import Guard
 from app.api.headers import SecurityHeaders
 from app.api.limits import BodyLimit
 from app.api.measures import Measures
 from app.api.observe import Observe
+from app.api.rates import Rates
 from app.api.sign_in_links import SignInLinks
 from app.api.users_first import UsersFirst
 from app.api.web import pages, sessions
@@ -61,6 +64,7 @@ ROUTES = (
     adapters,
     finetune,
     keys,
+    audit,
     maintenance,
     sign_in_links,
     csp_reports,
@@ -114,10 +118,12 @@ def create_app(services: Services, trainings: TrainingJobs | None = None) -> Fas
     app.state.adapters, app.state.promoting = registry, promoting
     app.state.conversing = build_conversing(services)
     app.state.measures = Measures()
+    app.state.rates = Rates()
     app.state.sign_in_links = SignInLinks()
     app.state.csp_reports = CspReports()
     problems.install(app)
     app.add_middleware(UsersFirst, courtesy=runs.courtesy)
+    app.add_middleware(Guard, audit=services.audit)
     app.add_middleware(BodyLimit, limit_kb=services.settings.max_body_kb)
     app.add_middleware(SecurityHeaders)
     app.add_middleware(Observe, measures=app.state.measures)

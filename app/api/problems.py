@@ -19,10 +19,12 @@ from app.errors import (
     DiskFull,
     InvalidInput,
     InvalidRequest,
+    KeyExpired,
     KeyInvalid,
     KeyMissing,
     ManualqaError,
     MethodNotAllowed,
+    RateLimited,
     RouteNotFound,
     SessionEnded,
     Unavailable,
@@ -68,10 +70,12 @@ def problem(error: ManualqaError, language: Language, errors: list[dict[str, obj
         errors=errors,
     )
     headers: dict[str, str] = {"Content-Language": language}
-    if isinstance(error, KeyMissing | KeyInvalid | SessionEnded):
+    if isinstance(error, KeyMissing | KeyInvalid | KeyExpired | SessionEnded):
         headers["WWW-Authenticate"] = "Bearer"
     if isinstance(error, Unavailable):
         headers["Retry-After"] = RETRY_AFTER_SECONDS
+    if isinstance(error, RateLimited):
+        headers["Retry-After"] = str(error.params["retry_after"])
     return JSONResponse(body.model_dump(exclude_none=True), error.status, headers, MEDIA_TYPE)
 
 

@@ -339,6 +339,21 @@ class CheckOut(Shape):
 class KeyIn(Body):
     name: Name
     role: Annotated[Role, Field(strict=False)] = Role.READER
+    knowledge_base_ids: (
+        Annotated[list[Annotated[str, Field(max_length=60)]], Field(min_length=1, max_length=1000)] | None
+    ) = Field(default=None, description="The only ones it may use, as a reader or an editor; by default all.")
+    requests_per_minute: Annotated[int, Field(ge=1, le=100_000)] | None = Field(
+        default=None, description="More are refused with 429, for as long as `Retry-After` says; by default never."
+    )
+    expires_in_days: Annotated[int, Field(ge=1, le=3650)] | None = Field(
+        default=None, description="Days from now after which it is refused; by default never."
+    )
+
+
+class KeyRotationIn(Body):
+    overlap_hours: Annotated[int, Field(ge=0, le=720)] = Field(
+        default=24, description="How long the secret so far is good beside the new one."
+    )
 
 
 class KeyOut(Shape):
@@ -347,6 +362,10 @@ class KeyOut(Shape):
     role: Role
     created_at: datetime
     revoked_at: datetime | None
+    knowledge_base_ids: list[str] | None = Field(description="The only ones it may use; null for all.")
+    requests_per_minute: int | None
+    expires_at: datetime | None
+    last_used_at: datetime | None = Field(description="Some minutes late.")
 
 
 class NewKeyOut(KeyOut):
@@ -355,6 +374,22 @@ class NewKeyOut(KeyOut):
 
 class KeyList(Shape):
     keys: list[KeyOut]
+
+
+class AuditEntryOut(Shape):
+    """One change."""
+
+    id: str
+    at: datetime
+    key_id: str
+    key_name: str
+    action: str = Field(examples=["DELETE /v1/keys/{key_id}"], description="Method and route.")
+    target: dict[str, str] = Field(description="The values in the address.")
+    request_id: str = Field(description="As in the header `X-Request-Id` and in the log.")
+
+
+class AuditList(Shape):
+    changes: list[AuditEntryOut]
 
 
 class Part(Shape):

@@ -20,8 +20,8 @@ from app.types import JobState, Stage
 LEFT_OUT: Final = frozenset({"processes", "web_sessions"})
 """Tables of one set-up alone: who is alive in it, and which browsers are signed in at its address."""
 
-NO_CONTENT: Final = LEFT_OUT | {"api_keys"}
-"""Tables that a server fills by itself at its first start."""
+NO_CONTENT: Final = LEFT_OUT | {"api_keys", "audit"}
+"""Tables that a server fills by itself at its first start, or when it is looked at."""
 
 TABLES: Final = tuple(table for table in CatalogueTable.metadata.sorted_tables if table.name not in LEFT_OUT)
 """Those that are copied, each behind all that it refers to."""

@@ -24,6 +24,8 @@ from sqlalchemy.engine.interfaces import ExceptionContext
 from sqlalchemy.exc import ArgumentError, OperationalError, SQLAlchemyError
 from sqlalchemy.orm import Session, sessionmaker
 
+from app.catalogue.changes import keep_note, note_change
+from app.catalogue.scope import keep_new_within, keep_within
 from app.errors import DatabaseUnusable, MigrationFailed, Unavailable
 
 log = structlog.get_logger(__name__)
@@ -45,7 +47,8 @@ class Sessions:
     """Sessions for reading (call it) and for writing (`begin`).
 
     A writing session takes the write lock before its first read, so that what it has read still holds when it writes;
-    a reading one sees one state of the catalogue throughout.
+    a reading one sees one state of the catalogue throughout. Neither leaves the scope of its context, and the change
+    that is under way there is noted in the transaction that makes it.
 
     On Postgres the write lock is an advisory one, held to the end of the transaction. A writing session reads what is
     committed at each statement: since all who write hold the lock, nothing changes between its statements. (One state
@@ -60,6 +63,11 @@ class Sessions:
             reading.update(isolation_level="REPEATABLE READ", postgresql_readonly=True)
         self._reading = sessionmaker(engine.execution_options(**reading))
         self._writing = sessionmaker(engine.execution_options(**writing))
+        for made in (self._reading, self._writing):
+            event.listen(made, "do_orm_execute", keep_within)
+        event.listen(self._writing, "before_flush", keep_new_within)
+        event.listen(self._writing, "before_commit", note_change)
+        event.listen(self._writing, "after_commit", keep_note)
 
     def __call__(self) -> Session:
         return self._reading()

@@ -14,6 +14,7 @@ from app.catalogue.database import Sessions
 from app.catalogue.generations import generation_of
 from app.catalogue.jobs import OPEN, end_job, new_job, require_open
 from app.catalogue.records import Document, Generation
+from app.catalogue.scope import whole_server
 from app.catalogue.tables import DocumentRow, GenerationRow, JobRow, KnowledgeBaseRow, PlacementRow, now
 from app.errors import (
     DocumentNotFound,
@@ -309,7 +310,7 @@ class Documents:
 
     def uses(self, sha256: str) -> bool:
         """Whether any document, in any knowledge base and state, has these bytes."""
-        with self._sessions() as session:
+        with whole_server(), self._sessions() as session:
             return session.scalar(select(DocumentRow.id).where(DocumentRow.sha256 == sha256).limit(1)) is not None
 
     def reopen(self, document_id: str) -> str | None:

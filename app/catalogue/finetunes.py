@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from app.catalogue.database import Sessions
 from app.catalogue.jobs import OPEN
+from app.catalogue.scope import whole_server
 from app.catalogue.tables import FinetuneJobRow, KnowledgeBaseRow, ProcessRow, now
 from app.errors import (
     KnowledgeBaseNotFound,
@@ -279,7 +280,8 @@ def _end(row: FinetuneJobRow, state: JobState, code: str | None, params: dict[st
 
 
 def _require_room(session: Session, room: TrainingRoom) -> None:
-    stored = session.scalar(select(func.count()).select_from(FinetuneJobRow)) or 0
+    with whole_server():
+        stored = session.scalar(select(func.count()).select_from(FinetuneJobRow)) or 0
     if stored >= room.stored:
         raise TrainingsFull(limit=room.stored)
     _require_turn(session, room.opened)
@@ -287,7 +289,9 @@ def _require_room(session: Session, room: TrainingRoom) -> None:
 
 def _require_turn(session: Session, opened: int) -> None:
     waiting = select(func.count()).select_from(FinetuneJobRow).where(FinetuneJobRow.state.in_(OPEN))
-    if (session.scalar(waiting) or 0) >= opened:
+    with whole_server():
+        found = session.scalar(waiting) or 0
+    if found >= opened:
         raise TrainingQueueFull(limit=opened)
 
 

@@ -109,10 +109,14 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """An API key as far as it is remembered."""
+    """An API key as far as it is remembered; `knowledge_base_ids` None stands for all there are and will be."""
 
     id: str
     name: str
     role: str
     created_at: datetime
     revoked_at: datetime | None = None
+    knowledge_base_ids: frozenset[str] | None = None
+    requests_per_minute: int | None = None
+    expires_at: datetime | None = None
+    last_used_at: datetime | None = None

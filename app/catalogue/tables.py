@@ -257,7 +257,11 @@ class CalibrationRow(Table):
 
 
 class KeyRow(Table):
-    """An API key: only its SHA-256 is kept, which is safe for 256 random bits."""
+    """An API key: only its SHA-256 is kept, which is safe for 256 random bits.
+
+    One that is `limited` reads the knowledge bases of its `KeyScopeRow`s alone. `previous_sha256` is that of the secret
+    before the last rotation, good until `previous_until`. `last_used_at` is some minutes late.
+    """
 
     __tablename__ = "api_keys"
 
@@ -267,6 +271,37 @@ class KeyRow(Table):
     sha256: Mapped[str] = mapped_column(String(64), unique=True)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
     revoked_at: Mapped[datetime | None] = mapped_column(UtcDateTime, default=None)
+    limited: Mapped[bool] = mapped_column(default=False)
+    requests_per_minute: Mapped[int | None] = mapped_column(Integer, default=None)
+    expires_at: Mapped[datetime | None] = mapped_column(UtcDateTime, default=None)
+    last_used_at: Mapped[datetime | None] = mapped_column(UtcDateTime, default=None)
+    previous_sha256: Mapped[str | None] = mapped_column(String(64), index=True, unique=True, default=None)
+    previous_until: Mapped[datetime | None] = mapped_column(UtcDateTime, default=None)
+
+
+class KeyScopeRow(Table):
+    """A limited key may use this knowledge base."""
+
+    __tablename__ = "key_scopes"
+
+    key_id: Mapped[str] = mapped_column(ForeignKey("api_keys.id", ondelete="CASCADE"), primary_key=True)
+    knowledge_base_id: Mapped[str] = mapped_column(
+        ForeignKey("knowledge_bases.id", ondelete="CASCADE"), primary_key=True, index=True
+    )
+
+
+class AuditRow(Table):
+    """A change that somebody made: `action` is a route, `target` what its address names. It outlives all it names."""
+
+    __tablename__ = "audit"
+
+    id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    at: Mapped[datetime] = mapped_column(UtcDateTime, default=now, index=True)
+    key_id: Mapped[str] = mapped_column(String(40), index=True)
+    key_name: Mapped[str] = mapped_column(String(200))
+    action: Mapped[str] = mapped_column(String(200))
+    target: Mapped[dict[str, Any]] = mapped_column(JSON)
+    request_id: Mapped[str] = mapped_column(String(40))
 
 
 class WebSessionRow(Table):

@@ -9,7 +9,7 @@ from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
 from app.catalogue.database import Sessions
-from app.catalogue.keys import LOCAL_ID, digest, key_of, local_user
+from app.catalogue.keys import LOCAL_ID, digest, has_expired, key_of, local_user
 from app.catalogue.records import Key
 from app.catalogue.tables import KeyRow, WebSessionRow, now
 from app.errors import SessionEnded
@@ -80,4 +80,6 @@ def _owner(session: Session, key_id: str) -> Key | None:
     if key_id == LOCAL_ID:
         return local_user()
     row = session.get(KeyRow, key_id)
-    return None if row is None or row.revoked_at is not None else key_of(row)
+    if row is None or row.revoked_at is not None or has_expired(row, now()):
+        return None
+    return key_of(session, row)

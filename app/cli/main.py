@@ -19,13 +19,13 @@ from app import __version__
 from app.cli.adapters import adapters_cli
 from app.cli.evaluate import evaluation_cli
 from app.cli.finetune import finetune_cli
+from app.cli.keys import audit_cli, keys_cli
 from app.cli.terminal import USAGE, bad_setting, exit_code, terminal
 from app.errors import ManualqaError
 from app.types import DocumentState, JobKind, JobState
 
 cli = typer.Typer(no_args_is_help=True, add_completion=False, help="Ask product manuals. · 向产品手册提问。")
 models_cli = typer.Typer(no_args_is_help=True, help="Model weights on this machine. · 本机的模型权重。")
-keys_cli = typer.Typer(no_args_is_help=True, help="API keys. · API 密钥。")
 bases_cli = typer.Typer(no_args_is_help=True, help="Knowledge bases. · 知识库。")
 documents_cli = typer.Typer(no_args_is_help=True, help="Documents. · 文档。")
 jobs_cli = typer.Typer(
@@ -33,6 +33,7 @@ jobs_cli = typer.Typer(
 )
 cli.add_typer(models_cli, name="models")
 cli.add_typer(keys_cli, name="keys")
+cli.add_typer(audit_cli)
 cli.add_typer(bases_cli, name="bases")
 cli.add_typer(documents_cli, name="documents")
 cli.add_typer(jobs_cli, name="jobs")
@@ -246,36 +247,6 @@ def models_verify(
     from app.cli.models import verify_models  # noqa: PLC0415
 
     raise typer.Exit(verify_models(terminal(), names or [], as_json=json_))
-
-
-@keys_cli.command("create")
-def keys_create(
-    name: Annotated[str, typer.Argument(help="What the key is for. · 密钥用途。")],
-    role: Annotated[str, typer.Option(help="reader, editor or admin. · 角色。")] = "reader",
-    json_: JsonFlag = False,
-) -> None:
-    """Make an API key; it is shown once. · 新建 API 密钥；仅显示一次。"""
-    from app.cli.keys import create_key  # noqa: PLC0415
-
-    create_key(terminal(), name, role, as_json=json_)
-
-
-@keys_cli.command("list")
-def keys_list(json_: JsonFlag = False) -> None:
-    """List API keys. · 列出 API 密钥。"""
-    from app.cli.keys import list_keys  # noqa: PLC0415
-
-    list_keys(terminal(), as_json=json_)
-
-
-@keys_cli.command("revoke")
-def keys_revoke(
-    key_id: Annotated[str, typer.Argument(help="Id of the key. · 密钥编号。")], json_: JsonFlag = False
-) -> None:
-    """End a key at once. · 立即吊销密钥。"""
-    from app.cli.keys import revoke_key  # noqa: PLC0415
-
-    revoke_key(terminal(), key_id, as_json=json_)
 
 
 @bases_cli.command("list")

@@ -198,6 +198,8 @@ WORDS: dict[str, tuple[str, str]] = {
     "disk_free": ("{free} MB free in {folder}", "{folder} 剩余 {free} MB"),
     "key_active": ("active", "有效"),
     "key_revoked": ("revoked", "已吊销"),
+    "key_for_all": ("all knowledge bases", "全部知识库"),
+    "key_until": ("until {day}", "有效至 {day}"),
     "llm": ("language model", "语言模型"),
     "embedder": ("embedding model", "嵌入模型"),
     "of_questions": ("{done}/{total} questions", "{done}/{total} 题"),

@@ -1,7 +1,7 @@
 """The one error tree. A class's docstring is the sentence the user reads in English, `zh` the same in Chinese.
 
     ManualqaError
-    |- InvalidInput (422)       QuestionEmpty, QuestionTooLong, InvalidName, InvalidRequest (400),
+    |- InvalidInput (422)       QuestionEmpty, QuestionTooLong, InvalidName, AdminKeyLimited, InvalidRequest (400),
     |                           BodyTooLarge (413), UnsupportedType (415), QuestionSetInvalid, TooManyQuestions,
     |                           AdapterInvalid,
     |                           TrainingPairsInvalid, TrainingSetTooSmall
@@ -15,8 +15,8 @@
     |                           AdapterPromoted, ProofUnusable, PromotionRefused, NothingToRollBack,
     |                           TrainingBaseUnusable, TrainingDoesNotFit, TrainingEnded, TrainingDone, TrainingsFull,
     |                           BackupRunning
-    |- Denied                   KeyMissing (401), KeyInvalid (401), SessionEnded (401), SignInLinkInvalid (401),
-    |                           RoleTooLow (403), CrossSite (403)
+    |- Denied                   KeyMissing (401), KeyInvalid (401), KeyExpired (401), SessionEnded (401), SignInLinkInvalid (401),
+    |                           RoleTooLow (403), KeyLimited (403), CrossSite (403), RateLimited (429)
     |- DocumentError            Unreadable, EmptyFile, NoText, NeedsOcr, Encrypted, TooManyPages, DocumentTooCostly,
     |                           PageImageFailed, IngestFailed, RebuildFailed, GaveUp, BlobDamaged
     |- Unavailable (503)        ModelUnavailable, ModelBusy (429), EmbedderUnavailable, OcrUnavailable, IndexUnavailable, DiskFull (507),
@@ -37,8 +37,11 @@ from __future__ import annotations
 from app.errors.access import (
     CrossSite,
     Denied,
+    KeyExpired,
     KeyInvalid,
+    KeyLimited,
     KeyMissing,
+    RateLimited,
     RoleTooLow,
     SessionEnded,
     SignInLinkInvalid,
@@ -88,6 +91,7 @@ from app.errors.finetuning import (
     TrainingsFull,
 )
 from app.errors.requests import (
+    AdminKeyLimited,
     BackupRunning,
     BodyTooLarge,
     CalibrationImpossible,
@@ -185,6 +189,7 @@ __all__ = [
     "AdapterRetired",
     "AdaptersFull",
     "AddressUnusable",
+    "AdminKeyLimited",
     "BackupFailed",
     "BackupInvalid",
     "BackupRunning",
@@ -228,7 +233,9 @@ __all__ = [
     "JobCancelled",
     "JobEnded",
     "JobNotFound",
+    "KeyExpired",
     "KeyInvalid",
+    "KeyLimited",
     "KeyMissing",
     "KnowledgeBaseEmpty",
     "KnowledgeBaseFull",
@@ -269,6 +276,7 @@ __all__ = [
     "QuestionEmpty",
     "QuestionSetInvalid",
     "QuestionTooLong",
+    "RateLimited",
     "RebuildFailed",
     "RebuildRunning",
     "RestoreRefused",

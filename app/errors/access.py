@@ -26,6 +26,26 @@ class KeyInvalid(Denied):
     zh = "API 密钥无效。请检查密钥，或用 `manualqa keys create` 新建一个。"
 
 
+class KeyExpired(Denied):
+    """This API key has expired. Ask an administrator for a new one, made with `manualqa keys create`."""
+
+    status = 401
+    zh = "此 API 密钥已过期。请向管理员索取用 `manualqa keys create` 新建的密钥。"
+
+
+class KeyLimited(Denied):
+    """This key is limited to some knowledge bases; what you ask for concerns the whole server. Use a key without that limit."""
+
+    zh = "此密钥仅限于部分知识库，而该操作涉及整个服务器。请使用没有此限制的密钥。"
+
+
+class RateLimited(Denied):
+    """This key has made the {limit} requests of a minute. Try again in {retry_after} seconds."""
+
+    status = 429
+    zh = "此密钥一分钟内已发出 {limit} 个请求。请在 {retry_after} 秒后重试。"
+
+
 class RoleTooLow(Denied):
     """This key has the role {role}; {needed} is needed."""
 

@@ -37,6 +37,12 @@ class InvalidName(InvalidInput):
     zh = "名称不符合要求：须为 1 到 {limit} 个可见字符。"
 
 
+class AdminKeyLimited(InvalidInput):
+    """An admin key is for the whole server. Make it a reader or an editor, or leave the knowledge bases out."""
+
+    zh = "管理员密钥适用于整个服务器。请改用 reader 或 editor 角色，或不指定知识库。"
+
+
 class BodyTooLarge(InvalidInput):
     """What was sent is larger than the limit of {limit_mb} MB. Send it in smaller parts, or raise {setting}."""
 

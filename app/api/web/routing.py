@@ -53,12 +53,12 @@ def problem_page(request: Request, error: ManualqaError) -> Response:
     )
 
 
-def _signed_in(request: Request, key: Annotated[Key, Depends(get_key)]) -> Key:
+async def _signed_in(request: Request, key: Annotated[Key, Depends(get_key)]) -> Key:
     request.state.key = key
     return key
 
 
-def _editing(key: Annotated[Key, Depends(_signed_in)]) -> Key:
+async def _editing(key: Annotated[Key, Depends(_signed_in)]) -> Key:
     if not Role(key.role).covers(Role.EDITOR):
         raise RoleTooLow(role=key.role, needed=Role.EDITOR.value)
     return key

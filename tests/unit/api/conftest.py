@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -88,7 +89,13 @@ class Api:
 
 @pytest.fixture(scope="package")
 def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
-    folder: Path = tmp_path_factory.mktemp("api")
+    with an_api(tmp_path_factory.mktemp("api")) as made:
+        yield made
+
+
+@contextmanager
+def an_api(folder: Path) -> Iterator[Api]:
+    """An application of its own, with its data in `folder`."""
     with scripted_model() as model:
         settings = Settings(
             data_dir=folder,
@@ -136,8 +143,15 @@ def browser(api: Api) -> TestClient:
 @pytest.fixture
 def address(api: Api) -> Iterator[tuple[str, int]]:
     """The same services behind a real socket, without starting them a second time."""
+    with listening(api) as found:
+        yield found
+
+
+@contextmanager
+def listening(api: Api) -> Iterator[tuple[str, int]]:
+    """Host and port of a server over these services."""
     app = create_app(api.services)
-    server = uvicorn.Server(uvicorn.Config(app, port=0, lifespan="off", log_level="warning"))
+    server = uvicorn.Server(uvicorn.Config(app, port=0, lifespan="off", log_level="warning", loop="asyncio"))
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     deadline = time.monotonic() + 60

@@ -153,6 +153,7 @@ def test_what_was_there_of_an_earlier_try_is_brought_up_to_date(source: Engine, 
     changed = {name: (here, there, wrong) for name, here, there, wrong in differences(source, target)}
     assert changed == {
         "api_keys": (ROWS - 1, ROWS, 1),
+        "key_scopes": (ROWS - 1, ROWS, 1),
         "knowledge_bases": (ROWS, ROWS, ROWS),
         "turns": (ROWS, ROWS, ROWS),
     }
@@ -200,7 +201,7 @@ def test_a_fresh_server_s_own_rows_are_no_content(target: Engine) -> None:
     assert not has_content(Sessions(target))
     tables = CatalogueTable.metadata.tables
     with target.begin() as connection:
-        for name in ("api_keys", "web_sessions", "processes"):
+        for name in ("api_keys", "audit", "web_sessions", "processes"):
             row = {one.name: value_of(tables[name], one, 1) for one in tables[name].columns}
             connection.execute(insert(tables[name]), [row])
     assert not has_content(Sessions(target))

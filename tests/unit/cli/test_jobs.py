@@ -224,7 +224,27 @@ def test_keys_are_revoked_and_a_reader_may_not_repair(
     assert "admin is needed" not in manualqa("doctor").out
     monkeypatch.delenv("MQA_API_KEY")
     load_settings.cache_clear()
+    rotated = manualqa("keys", "rotate", made["id"], "--hours", "0", "--json").json()
+    assert rotated["secret"] != made["secret"]
     assert manualqa("keys", "revoke", made["id"], "--json").json() == {"revoked": made["id"]}
+    changes = [change["action"] for change in manualqa("audit", "--json").json()["changes"]]
+    assert changes == ["DELETE /v1/keys/{key_id}", "POST /v1/keys/{key_id}/rotate", "POST /v1/keys"]
+    assert made["id"] in manualqa("audit", "--limit", "1").out
+
+
+def test_a_key_is_limited_by_name_and_listed_so(word_server: WordServer, manualqa: Manualqa) -> None:
+    word_server.start()
+    with word_server.client() as client:
+        base = client.post("/v1/knowledge-bases", {"name": "kettles"})["id"]
+    options = ("--kb", "kettles", "--days", "30", "--per-minute", "60")
+    made = manualqa("keys", "create", "service desk", *options, "--json").json()
+    assert (made["knowledge_base_ids"], made["requests_per_minute"]) == ([base], 60)
+    assert f"service desk  (kettles)  until {made['expires_at'][:10]}" in manualqa("keys", "list").out
+    assert "API key (shown only once" in manualqa("keys", "create", "everything").out
+    assert "everything  (all knowledge bases)" in manualqa("keys", "list").out
+    refused = manualqa("keys", "create", "x", "--kb", "toasters")
+    assert refused.code != 0
+    assert "toasters" in refused.out + refused.err
 
 
 @pytest.mark.parametrize(
