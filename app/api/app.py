@@ -30,6 +30,7 @@ from app.api import (
     questions,
     sign_in_links,
 )
+from app.api.compatible import chat, embeddings, models
 from app.api.csp_reports import CspReports
 from app.api.deps import reader
 from app.api.headers import SecurityHeaders
@@ -60,6 +61,9 @@ ROUTES = (
     calibration,
     adapters,
     finetune,
+    models,
+    chat,
+    embeddings,
     keys,
     maintenance,
     sign_in_links,
