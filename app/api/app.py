@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from anyio import to_thread
+from anyio import CapacityLimiter, to_thread
 from fastapi import FastAPI
 from fastapi.responses import JSONResponse
 
@@ -117,6 +117,7 @@ def create_app(services: Services, trainings: TrainingJobs | None = None) -> Fas
     app.state.evaluations, app.state.trainings = runs, trainings
     app.state.adapters, app.state.promoting = registry, promoting
     app.state.conversing = build_conversing(services)
+    app.state.embedding_limiter = CapacityLimiter(1)
     app.state.measures = Measures()
     app.state.sign_in_links = SignInLinks()
     app.state.csp_reports = CspReports()

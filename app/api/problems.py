@@ -14,7 +14,7 @@ from fastapi.responses import JSONResponse
 from sqlalchemy.exc import OperationalError
 from starlette.exceptions import HTTPException
 
-from app.api.compatible.faults import fault_out, is_compatible
+from app.api.compatible.faults import fault_out, fault_status, is_compatible
 from app.api.headers import secure
 from app.api.language import request_language
 from app.api.schemas import Problem, Reason
@@ -67,7 +67,7 @@ def told(request: Request, error: ManualqaError, errors: list[dict[str, object]]
     language = request_language(request)
     if is_compatible(request.url.path):
         body = fault_out(error, language, errors).model_dump()
-        return JSONResponse(body, error.status, _headers(error, language))
+        return JSONResponse(body, fault_status(error), _headers(error, language))
     problem = Problem(
         type=f"urn:manualqa:error:{error.code()}",
         title=error.message(language),

@@ -78,10 +78,16 @@ def _sentences(answer: Answer) -> list[str]:
             continue
         end = start + len(words)
         marks = "".join(f"[{numbers[citation]}]" for citation in sentence.citations if citation in numbers)
-        found.append(harmless(answer.text[place:end]) + (f" {marks}" if marks else ""))
+        text = answer.text[place:end]
+        found.append((_apart(text) if found else harmless(text)) + (f" {marks}" if marks else ""))
         place = end
     rest = answer.text[place:]
-    return [*found, harmless(rest)] if rest else found
+    return [*found, _apart(rest) if found else harmless(rest)] if rest else found
+
+
+def _apart(text: str) -> str:
+    """Harmless, and no address of the number that stands before it, as `(https://...)` right behind `[1]` would be."""
+    return ("\\" if text[:1] in ("(", "[", ":") else "") + harmless(text)
 
 
 def _places(answer: Answer) -> list[str]:

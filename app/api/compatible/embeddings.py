@@ -28,11 +28,8 @@ JSON = "application/json"
 
 
 def _limiter(request: Request) -> CapacityLimiter:
-    """One request at a time: users' questions need the same model."""
-    state = request.app.state
-    if not hasattr(state, "embedding_limiter"):
-        state.embedding_limiter = CapacityLimiter(1)
-    limiter: CapacityLimiter = state.embedding_limiter
+    """What `create_app` has made so that one request is embedded at a time: users' questions need the same model."""
+    limiter: CapacityLimiter = request.app.state.embedding_limiter
     return limiter
 
 
@@ -42,9 +39,10 @@ async def embed(
 ) -> Response:
     """Vectors of length 1, in the order of the texts, behind the prefix that the model wants for `input_type`."""
     texts = _texts(body, services.settings)
+    embedder = await to_thread.run_sync(_embedder, services, body)
     if limiter.statistics().tasks_waiting >= MOST_WAITING:
         raise EmbedderUnavailable(reason="too many requests wait for it")
-    made = await to_thread.run_sync(partial(_embedded, services, body, texts), limiter=limiter)
+    made = await to_thread.run_sync(partial(_embedded, services, embedder, body, texts), limiter=limiter)
     return Response(made, media_type=JSON)
 
 
@@ -64,8 +62,8 @@ def _texts(body: EmbeddingsIn, settings: Settings) -> list[str]:
     return texts
 
 
-def _embedded(services: Services, body: EmbeddingsIn, texts: Sequence[str]) -> bytes:
-    """The response, made in this thread."""
+def _embedder(services: Services, body: EmbeddingsIn) -> Embedder:
+    """The model that was asked for; raises as `Services.embedder`, `ModelNotFound` and `ParameterUnsupported`."""
     embedder = services.embedder
     if body.model != embedder.fingerprint.rpartition("@")[0]:
         raise ModelNotFound(ref=body.model[:60])
@@ -73,6 +71,11 @@ def _embedded(services: Services, body: EmbeddingsIn, texts: Sequence[str]) -> b
         raise ParameterUnsupported(
             parameter="dimensions", reason=f"vectors of this model have {embedder.dimensions} numbers"
         )
+    return embedder
+
+
+def _embedded(services: Services, embedder: Embedder, body: EmbeddingsIn, texts: Sequence[str]) -> bytes:
+    """The response, made in this thread."""
     vectors = _vectors(embedder, texts, services.settings.embed_batch, as_passages=body.input_type == "passage")
     tokens = 0 if services.settings.embedder_base_url else sum(embedder.count_tokens(texts))
     out = EmbeddingsOut(

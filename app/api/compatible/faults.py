@@ -41,6 +41,11 @@ def is_compatible(path: str) -> bool:
     return _COMPATIBLE.fullmatch(path) is not None
 
 
+def fault_status(error: ManualqaError) -> int:
+    """The status of an error; 400 where ours is 422, which OpenAI's API does not have."""
+    return 400 if error.status == 422 else error.status
+
+
 def fault_out(error: ManualqaError, language: Language, errors: list[dict[str, object]] | None = None) -> FaultOut:
     """An error, with the first of the fields that were refused."""
     kind = _TYPES.get(error.status, "server_error" if error.status >= 500 else "invalid_request_error")

@@ -65,6 +65,15 @@ def test_nothing_in_a_manual_is_a_link_an_image_or_a_tag(hostile: str) -> None:
     assert not any(mark in shown for mark in ("<img", "<a ", "<svg", "<!--"))
 
 
+@pytest.mark.parametrize("behind", ["(https://evil.example)", "[](https://evil.example)", "（https://evil.example）"])
+@pytest.mark.parametrize("cited", [(), (SECOND,)])
+def test_the_number_of_a_citation_is_no_link(behind: str, cited: tuple[Citation, ...]) -> None:
+    answer = an_answer(f"请加水。{behind}", ("请加水。", (FIRST,)), (behind, cited), language="zh")
+    shown = MarkdownIt("commonmark").render("".join(pieces(answer)))
+    assert f"请加水。 [1]{behind}" in shown
+    assert "<a " not in shown
+
+
 @pytest.mark.parametrize("text", ["Press <OK>.", "5 < 6 and 7 > 3", "See [3] and a[0].", "Set x to (a) [b]."])
 def test_ordinary_signs_stay(text: str) -> None:
     assert harmless(text) == text

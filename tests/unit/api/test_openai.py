@@ -20,7 +20,7 @@ from app.types import RefusalReason
 from tests.fixtures.embedders import WordEmbedder
 from tests.fixtures.scripted_model import Fault
 from tests.fixtures.waiting import wait_for
-from tests.unit.api.conftest import Api
+from tests.unit.api.conftest import MANUAL, Api
 from tests.unit.api.test_adapters import forget, hosted, imported, remember
 from tests.unit.api.test_bad_requests import ZH
 from tests.unit.api.test_conversations import REWRITTEN, model_rewrites
@@ -205,6 +205,37 @@ def test_a_follow_up_is_understood_by_the_messages_before_it(api: Api, client: O
     assert REWRITTEN in answering["messages"][-1]["content"]
 
 
+def test_what_a_follow_up_was_made_into_is_searched_in_a_stream_too(api: Api, client: OpenAI) -> None:
+    follow_up = "Why does that happen?"
+    base = api.client.post("/v1/knowledge-bases", json={"name": "strict kettle", "threshold": 0.4}).json()["id"]
+    assert api.ready(base, "kettle.md", MANUAL.encode())["state"] == "ready"
+    found = api.client.post(f"/v1/knowledge-bases/{base}/search", json={"question": follow_up}).json()
+    assert (found["hits"], len(found["rejected"])) == ([], 1)
+    model_rewrites(api, REWRITTEN, RIGHT)
+    chat: list[Any] = [
+        *ASKED,
+        {"role": "assistant", "content": [{"type": "text", "text": REFUSALS[RefusalReason.NOT_GROUNDED]["en"]}]},
+        {"role": "user", "content": [{"type": "text", "text": follow_up}]},
+    ]
+    before = len(api.model.requests)
+    chunks = streamed(client, base, chat)
+    told = api.model.requests[before]["messages"][-1]["content"]
+    assert told.splitlines() == ["Question: What does E-04 mean?", f"Last question: {follow_up}"], "no refusal in it"
+    said = proof(chunks[-1].choices[0].delta)
+    assert (said["question"], said["refused"]) == (REWRITTEN, False)
+    assert "E-04" in said["citations"][0]["quote"]
+
+
+def test_the_model_is_asked_as_by_our_own_route(api: Api, client: OpenAI, kettle: str) -> None:
+    api.model_says(RIGHT)
+    before = len(api.model.requests)
+    client.chat.completions.create(model=kettle, messages=ASKED)
+    streamed(client, kettle, ASKED)
+    api.client.post(f"/v1/knowledge-bases/{kettle}/ask", json={"question": ASKED[0]["content"]})
+    plain, in_stream, ours = api.model.requests[before:]
+    assert plain == in_stream == ours
+
+
 def test_nobody_but_us_instructs_the_model(api: Api, client: OpenAI, kettle: str) -> None:
     api.model_says(RIGHT)
     others = ("system", "developer")
@@ -283,19 +314,19 @@ def test_faults_are_in_openais_form(api: Api, kettle: str) -> None:
     missing = api.client.get("/v1/models", headers={"Authorization": ""})
     fault(missing, 401, "key_missing")
     assert missing.headers["www-authenticate"] == "Bearer"
-    assert fault(post({"messages": ASKED}), 422, "invalid_input")["param"] == "model"
-    assert "必填" in fault(post({"messages": ASKED}, headers=ZH), 422, "invalid_input")["message"]
-    fault(post({"model": kettle, "messages": []}), 422, "invalid_input")
-    fault(post({"model": kettle, "messages": [{"role": "assistant", "content": "Hello"}]}), 422, "question_empty")
-    fault(post({"model": kettle, "messages": [{"role": "user", "content": " "}]}), 422, "question_empty")
-    fault(post({"model": kettle, "messages": [{"role": "user", "content": "x" * 3000}]}), 422, "question_too_long")
+    assert fault(post({"messages": ASKED}), 400, "invalid_input")["param"] == "model"
+    assert "必填" in fault(post({"messages": ASKED}, headers=ZH), 400, "invalid_input")["message"]
+    fault(post({"model": kettle, "messages": []}), 400, "invalid_input")
+    fault(post({"model": kettle, "messages": [{"role": "assistant", "content": "Hello"}]}), 400, "question_empty")
+    fault(post({"model": kettle, "messages": [{"role": "user", "content": " "}]}), 400, "question_empty")
+    fault(post({"model": kettle, "messages": [{"role": "user", "content": "x" * 3000}]}), 400, "question_too_long")
     fault(post({"model": kettle, "messages": [{"role": "user", "content": "x" * 300_000}]}), 413, "body_too_large")
     fault(post({"model": "gpt-5", "messages": ASKED}), 404, "model_not_found")
     fault(api.client.get("/v1/chat/completions"), 405, "method_not_allowed")
     fault(api.client.get("/v1/chat/nothing"), 404, "route_not_found")
     broken = b'{"model": "\\ud800", "messages": [{"role": "user", "content": "\\ud800"}]}'
     sent = {"Content-Type": "application/json"}
-    fault(api.client.post("/v1/chat/completions", content=broken, headers=sent), 422, "invalid_input")
+    fault(api.client.post("/v1/chat/completions", content=broken, headers=sent), 400, "invalid_input")
     fault(api.client.post("/v1/chat/completions", content=b"{", headers=sent), 400, "invalid_request")
 
 
@@ -341,11 +372,11 @@ def test_texts_are_embedded_as_the_search_embeds_them(client: OpenAI) -> None:
         ({"dimensions": 64}, 400, "parameter_unsupported", "128"),
         ({"input": [1, 2]}, 400, "parameter_unsupported", "input"),
         ({"input": [[1, 2], [3]]}, 400, "parameter_unsupported", "input"),
-        ({"input": ""}, 422, "invalid_input", "input"),
-        ({"input": []}, 422, "invalid_input", "input"),
-        ({"input": ["x"] * 129}, 422, "invalid_input", "MQA_MAX_EMBEDDING_TEXTS"),
-        ({"input": ["x", "x" * 8001]}, 422, "invalid_input", "MQA_MAX_EMBEDDING_CHARACTERS"),
-        ({"extra_body": {"input_type": "poem"}}, 422, "invalid_input", "input_type"),
+        ({"input": ""}, 400, "invalid_input", "input"),
+        ({"input": []}, 400, "invalid_input", "input"),
+        ({"input": ["x"] * 129}, 400, "invalid_input", "MQA_MAX_EMBEDDING_TEXTS"),
+        ({"input": ["x", "x" * 8001]}, 400, "invalid_input", "MQA_MAX_EMBEDDING_CHARACTERS"),
+        ({"extra_body": {"input_type": "poem"}}, 400, "invalid_input", "input_type"),
     ],
 )
 def test_what_cannot_be_embedded(client: OpenAI, sent: dict[str, Any], status: int, code: str, word: str) -> None:
