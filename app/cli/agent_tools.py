@@ -105,8 +105,8 @@ class Manuals:
         return Passages(passages=[_passage(hit) for hit in found["hits"]])
 
     def ask(self, base: str | None, question: str) -> Told:
-        """The checked answer."""
-        answer = self._client.post(f"{self._path(base)}/ask", {"question": question})
+        """The checked answer, out of a thread of anyio's; a call that is taken back ends the model's request."""
+        answer = self._client.post_for_task(f"{self._path(base)}/ask", {"question": question})
         return Told(
             answer=answer["text"] if answer["refused"] else _marked(answer),
             refused=answer["refused"],

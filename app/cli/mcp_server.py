@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
+import anyio
 import uvicorn
 from anyio import to_thread
 from mcp.server.mcpserver import Context, MCPServer
@@ -14,7 +15,7 @@ from mcp_types import ToolAnnotations
 from pydantic import Field, SecretStr
 from starlette.datastructures import Headers
 from starlette.responses import JSONResponse
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app import __version__
 from app.cli.agent_tools import Bases, Documents, Manuals, PageText, Passages, Told
@@ -56,7 +57,8 @@ def run_http(at: Terminal, port: int) -> None:
 def http_app(at: Terminal) -> ASGIApp:
     """The application behind the check of the key."""
     server = build(at, by_callers_key=True)
-    return _KeyNeeded(server.streamable_http_app(stateless_http=True, json_response=True, host=HTTP_HOST), at)
+    served = server.streamable_http_app(stateless_http=True, json_response=True, host=HTTP_HOST)
+    return _KeyNeeded(_WhileConnected(served), at)
 
 
 def build(at: Terminal, *, by_callers_key: bool) -> MCPServer[Any]:
@@ -142,6 +144,36 @@ def _client_of(at: Terminal, headers: Mapping[str, str]) -> Client:
         raise KeyMissing
     settings = at.settings.model_copy(update={"api_key": SecretStr(key.strip())})
     return Client.connect(settings, at.words.language)
+
+
+class _WhileConnected:
+    """ASGI middleware: ends a call whose agent has left, and the model's request with it."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["method"] != "POST":
+            await self._app(scope, receive, send)
+            return
+        has_body = anyio.Event()
+
+        async def noted() -> Message:
+            message = await receive()
+            if not message.get("more_body"):
+                has_body.set()
+            return message
+
+        async def watch() -> None:
+            await has_body.wait()
+            while (await receive())["type"] != "http.disconnect":
+                pass
+            group.cancel_scope.cancel()
+
+        async with anyio.create_task_group() as group:
+            group.start_soon(watch)
+            await self._app(scope, noted, send)
+            group.cancel_scope.cancel()
 
 
 class _KeyNeeded:
