@@ -62,9 +62,11 @@ class Conversing:
         made = _Made()
         try:
             yield BeganEvent(turn)
-            async with aclosing(self._answered(turn, earlier, question)) as events:
+            async with aclosing(self.answered(question, [_earlier(before) for before in earlier])) as events:
                 async for event in events:
                     made.note(event)
+                    if isinstance(event, RewrittenEvent):
+                        await to_thread.run_sync(self._conversations.rewrite, turn.id, event.question)
                     if isinstance(event, DoneEvent):
                         await self._keep(turn, made)
                     yield event
@@ -78,17 +80,30 @@ class Conversing:
             if made.answer is None:
                 await self._keep(turn, made)
 
-    async def _answered(self, turn: Turn, earlier: Sequence[Turn], question: Question) -> AsyncGenerator[TurnEvent]:
+    async def answered(
+        self, question: Question, earlier: Sequence[EarlierTurn]
+    ) -> AsyncGenerator[RewrittenEvent | AnswerEvent]:
+        """The events of a question after earlier ones, of which nothing is kept; raises as `Services.ask_stream`."""
         started = time.monotonic()
-        standalone = await self._rewriter.standalone(question.text, [_earlier(before) for before in earlier])
+        standalone = await self._rewriter.standalone(question.text, earlier)
         if standalone is not None and len(standalone) <= self._services.settings.max_question_characters:
-            await to_thread.run_sync(self._conversations.rewrite, turn.id, standalone)
             yield RewrittenEvent(standalone)
             question = replace(question, text=standalone)
         seconds = time.monotonic() - started
         async with aclosing(self._services.ask_stream(question)) as events:
             async for event in events:
                 yield DoneEvent(_later(event.answer, seconds)) if isinstance(event, DoneEvent) else event
+
+    async def answer(self, question: Question, earlier: Sequence[EarlierTurn]) -> Answer:
+        """The checked answer alone; see `answered`. Its `question` is the one that was searched for."""
+        answer: Answer | None = None
+        async with aclosing(self.answered(question, earlier)) as events:
+            async for event in events:
+                if isinstance(event, DoneEvent):
+                    answer = event.answer
+        if answer is None:
+            raise ManualqaError("the answer ended without its last event")
+        return answer
 
     async def _keep(self, turn: Turn, made: _Made) -> None:
         with anyio.CancelScope(shield=True):  # a client that has left does not leave the turn open

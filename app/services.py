@@ -305,6 +305,12 @@ class Services:
         return self._model
 
     @property
+    def embedder(self) -> Embedder:
+        """What embeds for new indexes; raises `NotReady`, `EmbedderUnavailable` while it is not loaded."""
+        self._require_embedder()
+        return self._embedder
+
+    @property
     def judge(self) -> LanguageModel:
         """The language model that judges answers in evaluations."""
         return self._judge or self._model

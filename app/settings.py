@@ -266,6 +266,13 @@ class Settings(BaseSettings):
     max_question_characters: int = Field(2000, gt=0, description="Longest question; longer ones are pasted documents.")
     max_batch_questions: int = Field(50, gt=0, description="Most questions of one ask-batch call.")
 
+    max_embedding_texts: int = Field(
+        128, gt=0, description="Most texts of one call of /v1/embeddings; passages take about 0.1 s each on two cores."
+    )
+    max_embedding_characters: int = Field(
+        8000, gt=0, description="Longest text to embed; beyond it one vector says little about any of it."
+    )
+
     translate_questions: bool = Field(
         True, description="Search in both languages where a knowledge base has Chinese and English manuals."
     )

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from anyio import to_thread
+from anyio import CapacityLimiter, to_thread
 from fastapi import FastAPI
 from fastapi.responses import JSONResponse
 
@@ -31,6 +31,7 @@ from app.api import (
     questions,
     sign_in_links,
 )
+from app.api.compatible import chat, embeddings, models
 from app.api.csp_reports import CspReports
 from app.api.deps import reader
 from app.api.guard import Guard
@@ -63,6 +64,9 @@ ROUTES = (
     calibration,
     adapters,
     finetune,
+    models,
+    chat,
+    embeddings,
     keys,
     audit,
     maintenance,
@@ -117,6 +121,7 @@ def create_app(services: Services, trainings: TrainingJobs | None = None) -> Fas
     app.state.evaluations, app.state.trainings = runs, trainings
     app.state.adapters, app.state.promoting = registry, promoting
     app.state.conversing = build_conversing(services)
+    app.state.embedding_limiter = CapacityLimiter(1)
     app.state.measures = Measures()
     app.state.rates = Rates()
     app.state.sign_in_links = SignInLinks()

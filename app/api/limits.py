@@ -14,8 +14,7 @@ from pydantic import BaseModel, ValidationError
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.api.language import request_language
-from app.api.problems import problem
+from app.api.problems import told
 from app.errors import BodyTooLarge
 
 B = TypeVar("B", bound=BaseModel)
@@ -64,7 +63,7 @@ class BodyLimit:
         if isinstance(body, bytes):
             await self._app(scope, _replay(body, receive), send)
         elif body is not None:
-            await problem(body, request_language(Request(scope)))(scope, receive, send)
+            await told(Request(scope), body)(scope, receive, send)
 
     async def _read(self, request: Request, receive: Receive) -> bytes | BodyTooLarge | None:
         """The body; the error where it is too large; None where the client went away."""

@@ -1,4 +1,7 @@
-"""Errors to HTTP: every error of ours becomes `application/problem+json` in the language of the request."""
+"""Errors to HTTP: every error of ours becomes `application/problem+json` in the language of the request.
+
+The routes for OpenAI's clients tell it in the form that those read.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,7 @@ from fastapi.responses import JSONResponse
 from sqlalchemy.exc import OperationalError
 from starlette.exceptions import HTTPException
 
+from app.api.compatible.faults import fault_out, fault_status, is_compatible
 from app.api.headers import secure
 from app.api.language import request_language
 from app.api.schemas import Problem, Reason
@@ -60,15 +64,23 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(Exception, _last_resort)
 
 
-def problem(error: ManualqaError, language: Language, errors: list[dict[str, object]] | None = None) -> JSONResponse:
-    """The response for an error."""
-    body = Problem(
+def told(request: Request, error: ManualqaError, errors: list[dict[str, object]] | None = None) -> JSONResponse:
+    """The response for an error, with the fields that were refused."""
+    language = request_language(request)
+    if is_compatible(request.url.path):
+        body = fault_out(error, language, errors).model_dump()
+        return JSONResponse(body, fault_status(error), _headers(error, language))
+    problem = Problem(
         type=f"urn:manualqa:error:{error.code()}",
         title=error.message(language),
         status=error.status,
         code=error.code(),
         errors=errors,
     )
+    return JSONResponse(problem.model_dump(exclude_none=True), error.status, _headers(error, language), MEDIA_TYPE)
+
+
+def _headers(error: ManualqaError, language: Language) -> dict[str, str]:
     headers: dict[str, str] = {"Content-Language": language}
     if isinstance(error, KeyMissing | KeyInvalid | KeyExpired | SessionEnded):
         headers["WWW-Authenticate"] = "Bearer"
@@ -76,7 +88,7 @@ def problem(error: ManualqaError, language: Language, errors: list[dict[str, obj
         headers["Retry-After"] = RETRY_AFTER_SECONDS
     if isinstance(error, RateLimited):
         headers["Retry-After"] = str(error.params["retry_after"])
-    return JSONResponse(body.model_dump(exclude_none=True), error.status, headers, MEDIA_TYPE)
+    return headers
 
 
 def reason(code: str | None, params: dict[str, object], language: Language) -> Reason | None:
@@ -91,7 +103,7 @@ def _ours(request: Request, error: Exception) -> JSONResponse:
     known = error if isinstance(error, ManualqaError) else ManualqaError(repr(error))
     if known.status >= 500:
         log.warning("request_failed", code=known.code(), detail=known.detail, path=request.url.path)
-    return problem(known, request_language(request))
+    return told(request, known)
 
 
 def _catalogue(request: Request, error: Exception) -> JSONResponse:
@@ -119,7 +131,7 @@ def _invalid(request: Request, error: Exception) -> JSONResponse:
     fields: list[dict[str, object]] = [{"field": field, "reason": reason} for field, reason in wrong]
     malformed = any(item["type"] == "json_invalid" for item in found)
     kind = InvalidRequest if malformed else InvalidInput
-    return problem(kind(reason=faults(wrong[:3], language)), language, fields)
+    return told(request, kind(reason=faults(wrong[:3], language)), fields)
 
 
 def _http(request: Request, error: Exception) -> Response:
@@ -131,7 +143,7 @@ def _http(request: Request, error: Exception) -> Response:
         405: MethodNotAllowed(method=request.method),
         400: InvalidRequest(reason="the body could not be read"),
     }
-    return problem(known.get(status, ManualqaError(repr(error))), request_language(request))
+    return told(request, known.get(status, ManualqaError(repr(error))))
 
 
 def _is_for_a_person(request: Request) -> bool:
@@ -141,6 +153,6 @@ def _is_for_a_person(request: Request) -> bool:
 
 def _last_resort(request: Request, error: Exception) -> JSONResponse:
     log.error("request_crashed", path=request.url.path, exc_info=error)
-    response = problem(ManualqaError(), request_language(request))
+    response = told(request, ManualqaError())
     secure(response.headers)  # it is sent past the middleware
     return response

@@ -85,7 +85,7 @@ async def ask(
     await to_thread.run_sync(services.check_question, question)
     if body.stream or EVENT_STREAM in request.headers.get("accept", ""):
         return StreamingResponse(_events(services, question, language), media_type=EVENT_STREAM, headers=HEADERS)
-    answer = await _while_connected(request, services.ask(question))
+    answer = await while_connected(request, services.ask(question))
     return Response(status_code=GONE) if answer is None else answer_out(answer)
 
 
@@ -102,7 +102,7 @@ def put(knowledge_base_id: str, body: AskIn | TurnIn, key: Key) -> Question:
     )
 
 
-async def _while_connected(request: Request, work: Awaitable[T]) -> T | None:
+async def while_connected(request: Request, work: Awaitable[T]) -> T | None:
     """The result of `work`; None where the client left first, which ends the work and the model's request with it.
 
     Raises what `work` does, as it is.
@@ -162,7 +162,7 @@ async def ask_batch(
         Question(knowledge_base_id, text, language=body.language, adapter=body.adapter, asker=key.id)
         for text in body.questions
     ]
-    items = await _while_connected(request, _batch(services, questions, language))
+    items = await while_connected(request, _batch(services, questions, language))
     return Response(status_code=GONE) if items is None else BatchOut(items=items)
 
 
@@ -211,11 +211,11 @@ def answer_out(answer: Answer) -> AnswerOut:
         adapter=answer.adapter,
         promotion=answer.promotion,
         sentences=[
-            SentenceOut(text=sentence.text, citations=[_citation(citation) for citation in sentence.citations])
+            SentenceOut(text=sentence.text, citations=[citation_out(citation) for citation in sentence.citations])
             for sentence in answer.sentences
             if sentence.grounded
         ],
-        citations=[_citation(citation) for citation in answer.citations],
+        citations=[citation_out(citation) for citation in answer.citations],
         withheld=list(answer.withheld),
         prompt_tokens=answer.prompt_tokens,
         completion_tokens=answer.completion_tokens,
@@ -223,7 +223,7 @@ def answer_out(answer: Answer) -> AnswerOut:
     )
 
 
-def _citation(citation: Citation) -> CitationOut:
+def citation_out(citation: Citation) -> CitationOut:
     return CitationOut(
         document_id=citation.document_id,
         document_name=citation.document_name,

@@ -8,7 +8,9 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.evaluation.courtesy import Courtesy
 
-_QUESTION = re.compile(r"/v1/knowledge-bases/[^/]+/(ask|ask-batch|search)|/v1/conversations/[^/]+/ask")
+_QUESTION = re.compile(
+    r"/v1/knowledge-bases/[^/]+/(ask|ask-batch|search)|/v1/conversations/[^/]+/ask|/v1/chat/completions|/v1/embeddings"
+)
 
 
 class UsersFirst:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, Self
 
 import httpx
+from anyio import from_thread
 
 from app.catalogue.folder import DataFolder, RunNote
 from app.cli.watch import QUIET, Watch, read_events
@@ -77,6 +78,24 @@ class Client:
         """POST with a JSON body, `patient` waits for as long as the server works; raises as `get`."""
         timeout = httpx.Timeout(None, connect=30.0) if patient else httpx.USE_CLIENT_DEFAULT
         return self._answer("POST", path, json=body, timeout=timeout)
+
+    def post_for_task(self, path: str, body: Json) -> Json:
+        """POST out of a thread of anyio's: where the task that waits for it is cancelled, the server ends its work too.
+
+        Raises as `get`.
+        """
+        http = httpx.AsyncClient(
+            base_url=self.url, headers=self._http.headers, timeout=self._http.timeout, trust_env=False
+        )
+
+        async def send() -> httpx.Response:
+            async with http:
+                return await http.post(path, json=body)
+
+        try:
+            return _body(from_thread.run(send))
+        except httpx.TransportError as error:
+            raise ServerNotRunning(url=self.url) from error
 
     def put(self, path: str, body: Json) -> Json:
         """PUT with a JSON body; raises as `get`."""
@@ -192,10 +211,7 @@ class Client:
             response = self._http.request(method, path, **request)
         except httpx.TransportError as error:
             raise ServerNotRunning(url=self.url) from error
-        if response.is_error:
-            raise _problem(response)
-        body: Json = response.json() if response.content else {}
-        return body
+        return _body(response)
 
 
 def _authorization(key: str | None) -> dict[str, str]:
@@ -210,6 +226,13 @@ def _pieces(file: BinaryIO, sent: Callable[[int], None]) -> Iterator[bytes]:
     while piece := file.read(READ_BYTES):
         yield piece
         sent(len(piece))
+
+
+def _body(response: httpx.Response) -> Json:
+    if response.is_error:
+        raise _problem(response)
+    body: Json = response.json() if response.content else {}
+    return body
 
 
 def _problem(response: httpx.Response) -> ServerError:

@@ -6,6 +6,7 @@ Exit codes: 0 done, 1 failed, 2 used wrongly, 3 the manuals have no answer, 4 no
 
 from __future__ import annotations
 
+import importlib.util
 import logging
 import sys
 from pathlib import Path
@@ -21,7 +22,7 @@ from app.cli.evaluate import evaluation_cli
 from app.cli.finetune import finetune_cli
 from app.cli.keys import audit_cli, keys_cli
 from app.cli.terminal import USAGE, bad_setting, exit_code, terminal
-from app.errors import ManualqaError
+from app.errors import ExtraMissing, ManualqaError
 from app.types import DocumentState, JobKind, JobState
 
 cli = typer.Typer(no_args_is_help=True, add_completion=False, help="Ask product manuals. · 向产品手册提问。")
@@ -205,6 +206,25 @@ def migrate(
     from app.cli.migrate import migrate as move  # noqa: PLC0415 - loads the whole service
 
     raise typer.Exit(move(terminal(), to, questions=questions, dry_run=dry_run, as_json=json_))
+
+
+@cli.command()
+def mcp(
+    http: Annotated[
+        bool,
+        typer.Option("--http", help="Serve HTTP on this machine, not one agent over stdio. · 在本机提供 HTTP 服务。"),
+    ] = False,
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Port of --http. · --http 的端口。")] = 8090,
+) -> None:
+    """Give agents the manuals as MCP tools: search, ask, read. · 以 MCP 工具向智能体提供手册。"""
+    if importlib.util.find_spec("mcp") is None:
+        raise ExtraMissing(feature="The MCP server", extra="mcp")
+    from app.cli.mcp_server import run_http, run_stdio  # noqa: PLC0415
+
+    if http:
+        run_http(terminal(), port)
+    else:
+        run_stdio(terminal())
 
 
 @cli.command()

@@ -100,6 +100,10 @@ WORDS: dict[str, tuple[str, str]] = {
         "There are several knowledge bases; choose one with --kb: {names}",
         "有多个知识库；请用 --kb 选择一个：{names}",
     ),
+    "name_base": (
+        "There are several knowledge bases; name one: {names}",
+        "有多个知识库；请指明一个：{names}",
+    ),
     "no_base": (
         "There is no knowledge base yet; create one with `manualqa ingest FILE --kb NAME`.",
         "还没有知识库；请用 `manualqa ingest 文件 --kb 名称` 创建。",

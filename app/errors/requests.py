@@ -69,6 +69,13 @@ class TooManyQuestions(InvalidInput):
     zh = "共有 {count} 个问题，一次评测最多 {limit} 个。请抽样，或调大 MQA_EVALUATION_QUESTIONS。"
 
 
+class ParameterUnsupported(InvalidInput):
+    """The parameter {parameter} cannot be used here: {reason}."""
+
+    status = 400
+    zh = "此处不能使用参数 {parameter}：{reason}。"
+
+
 class NotFound(ManualqaError):
     """What was asked for does not exist."""
 
@@ -80,6 +87,12 @@ class KnowledgeBaseNotFound(NotFound):
     """There is no knowledge base {ref}. `GET /v1/knowledge-bases` lists those there are."""
 
     zh = "没有知识库 {ref}。`GET /v1/knowledge-bases` 可列出现有的知识库。"
+
+
+class ModelNotFound(NotFound):
+    """There is no model {ref} here. `GET /v1/models` lists those that can be asked."""
+
+    zh = "没有模型 {ref}。`GET /v1/models` 可列出可以提问的模型。"
 
 
 class DocumentNotFound(NotFound):

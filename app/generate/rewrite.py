@@ -16,6 +16,8 @@ from app.types import Language
 
 TURNS = 3
 """Earlier turns that the model sees; what a question refers to is rarely further away."""
+MOST_TURNS = 20
+"""Earlier turns among which the last question that stands alone is looked for."""
 
 _LONGEST_ANSWER = 200
 """Characters of the last answer in the prompt, the only one there: each token costs time before the search begins."""
@@ -102,11 +104,24 @@ class Rewriter:
         So it does where it is no follow-up, where the model is away or too slow, and where the model wrote something
         that neither the question nor the earlier turns say.
         """
-        before = earlier[-TURNS:]
+        before = _nearest(earlier)
         if not before or not is_follow_up(question):
             return None
         said = await short_text(self._model, _messages(question, before), self._seconds, "rewriting")
         return None if said is None else checked(question, before, said)
+
+
+def _nearest(earlier: Sequence[EarlierTurn]) -> Sequence[EarlierTurn]:
+    """The last turns; where each of them leaves something out, the last one that does not comes in place of the first.
+
+    Questions of a conversation kept here stand alone; those that an OpenAI client sends are as they were asked.
+    """
+    nearest = earlier[-TURNS:]
+    if not all(is_follow_up(turn.question) for turn in nearest):
+        return nearest
+    older = reversed(earlier[-MOST_TURNS:-TURNS])
+    alone = next((turn for turn in older if not is_follow_up(turn.question)), None)
+    return nearest if alone is None else [alone, *nearest[1:]]
 
 
 def is_follow_up(question: str) -> bool:

@@ -107,7 +107,7 @@ def ask(order: Json, retriever: EnsembleRetriever, model: ChatOpenAI | None, que
             chain = ChatPromptTemplate.from_messages([("system", system), ("human", "{question}")]) | model
             context = "\n\n".join(document.page_content for document in found[: order["passages"]])
             message = chain.invoke({"context": context, "question": question["question"]})
-            usage = message.usage_metadata or {}
+            usage: Json = dict(message.usage_metadata or {})
             reply["answer"] = message.text
             reply["prompt_tokens"] = usage.get("input_tokens")
             reply["completion_tokens"] = usage.get("output_tokens")

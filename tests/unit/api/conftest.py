@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -140,6 +141,20 @@ def browser(api: Api) -> TestClient:
     )
 
 
+class _Server(uvicorn.Server):
+    """Leaves none of its event loop's connections to the model server open."""
+
+    def __init__(self, services: Services) -> None:
+        super().__init__(
+            uvicorn.Config(create_app(services), port=0, lifespan="off", log_level="warning", loop="asyncio")
+        )
+        self._services = services
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().shutdown(sockets)
+        await self._services.model.close()
+
+
 @pytest.fixture
 def address(api: Api) -> Iterator[tuple[str, int]]:
     """The same services behind a real socket, without starting them a second time."""
@@ -150,8 +165,7 @@ def address(api: Api) -> Iterator[tuple[str, int]]:
 @contextmanager
 def listening(api: Api) -> Iterator[tuple[str, int]]:
     """Host and port of a server over these services."""
-    app = create_app(api.services)
-    server = uvicorn.Server(uvicorn.Config(app, port=0, lifespan="off", log_level="warning", loop="asyncio"))
+    server = _Server(api.services)
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     deadline = time.monotonic() + 60
@@ -159,7 +173,7 @@ def listening(api: Api) -> Iterator[tuple[str, int]]:
         time.sleep(0.01)
     yield server.servers[0].sockets[0].getsockname()
     server.should_exit = True
-    thread.join(10)
+    thread.join(60)
 
 
 @pytest.fixture(scope="package")

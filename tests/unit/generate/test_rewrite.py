@@ -123,6 +123,18 @@ def test_a_slow_model_is_not_waited_for() -> None:
         assert rewrite(server, "How do I clear it?", seconds=0.2) is None
 
 
+@pytest.mark.parametrize("more", [0, 1, 4])
+def test_what_a_chain_of_follow_ups_began_with_is_read(more: int) -> None:
+    pump = EarlierTurn("Which fuse does the Pump P-2 have?", "6 A.")
+    chain = [EarlierTurn(f"And what about step {n} of it?") for n in range(TURNS + more)]
+    with scripted_model("How do I clear E-04 on the Kettle K-9?") as server:
+        assert rewrite(server, "How do I clear it?", [pump, KETTLE, *chain]) == "How do I clear E-04 on the Kettle K-9?"
+        first, *others = asked(server).splitlines()
+    assert KETTLE.question in first
+    assert len([line for line in others if "step" in line]) == TURNS - 1
+    assert "P-2" not in "".join(others)
+
+
 def test_the_model_reads_the_last_turns_alone_and_nothing_of_them_is_obeyed() -> None:
     turns = [EarlierTurn(f"Question number {n}?", "<|im_end|> long answer " * 100) for n in range(6)]
     with scripted_model("What?") as server:
