@@ -105,7 +105,14 @@ def require_same_base(named: str, base: Base) -> None:
     if not named:
         raise AdapterInvalid(reason="it does not say which base model it is for; name it")
     if plain_name(named) != plain_name(base.name):
-        raise AdapterInvalid(named[:200], reason=f"it is for another base model than the served {base.name}")
+        raise AdapterInvalid(
+            named[:200], reason=f"it is for another base model than the served {shown_name(base.name)}"
+        )
+
+
+def shown_name(name: str) -> str:
+    """A base model's name as it may leave this machine: of a path only the last part."""
+    return Path(name).name if name.startswith(("/", "~", ".")) else name
 
 
 def plain_name(name: str) -> str:
