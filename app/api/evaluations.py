@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict
-from typing import Annotated, Literal
+from typing import Annotated, Any, Final, Literal
 
 from anyio import to_thread
 from fastapi import APIRouter, Depends, Query, Request, Response
@@ -121,7 +121,9 @@ _files = {
     200: {
         "description": "The report, as a page, as JSON or as a table of the questions.",
         "content": {
-            media_type: {"schema": {"type": "string"}} for media_type in ("text/html", "application/json", "text/csv")
+            "text/html": {"schema": {"type": "string"}},
+            "application/json": {"schema": {"type": "object"}},
+            "text/csv": {"schema": {"type": "string"}},
         },
     }
 }
@@ -148,7 +150,10 @@ def show_report(
             return _file(report.csv_text(summary, chosen), "text/csv; charset=utf-8", "evaluation.csv")
 
 
-@router.get("/{before}/compare/{after}", dependencies=[reader], response_model=ComparisonOut)
+_page_too: Final[dict[int | str, dict[str, Any]]] = {200: {"content": {"text/html": {"schema": {"type": "string"}}}}}
+
+
+@router.get("/{before}/compare/{after}", dependencies=[reader], response_model=ComparisonOut, responses=_page_too)
 def compare_evaluations(
     before: str,
     after: str,
