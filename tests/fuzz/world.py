@@ -60,6 +60,16 @@ class World:
             "training_id": ("/v1/finetune/jobs/{training_id}", lambda: self._training(things)),
         }
 
+    def warm_up(self, documents: int) -> None:
+        """Has so many documents taken in and deleted: each thread of the server keeps what its first write has cost."""
+        base = self._kept["knowledge_base_id"]
+        for number in range(documents):
+            path = f"/v1/knowledge-bases/{base}/documents"
+            content = f"{MANUAL}\n\nE-{number} is a fault.\n".encode()
+            made = self._sent("POST", path, params={"name": f"warm {number}.md"}, content=content)
+            self._until(f"/v1/jobs/{made['job']['id']}", "ended_at")
+            self._client.delete(f"{path}/{made['document']['id']}")
+
     def _is_there(self, path: str) -> bool:
         answer = self._client.get(path)
         return answer.is_success and answer.json().get("state") not in _GONE
