@@ -17,7 +17,7 @@ $(BIN)/pytest $(1) $(2) || { test $$? = 1 && echo "--- Once more, by itself: wha
 	&& $(BIN)/pytest $(2) --exitfirst -rA --show-capture=no --last-failed --last-failed-no-failures=none; }
 endef
 
-.PHONY: help serve test test-web test-vllm test-milvus test-processes test-faults fuzz check format bench bench-retrieval bench-answers bench-ingest bench-load bench-pages bench-quality bench-adapter bench-scale bench-start browser postgres screenshots examples clean
+.PHONY: help serve test test-web test-vllm test-milvus test-processes test-faults fuzz fuzz-api check format bench bench-retrieval bench-answers bench-ingest bench-load bench-pages bench-quality bench-adapter bench-scale bench-start browser postgres screenshots examples clean
 
 help: ## List these targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -86,6 +86,9 @@ test-faults: $(STAMP) ## Kill the server twenty times at every point and fail ev
 
 fuzz: $(STAMP) ## Read a thousand damaged PDFs and every hostile one (about ten minutes on two cores)
 	@$(BIN)/pytest --campaign tests/faults/test_mutated_pdfs.py tests/contract/test_hostile_pdfs.py
+
+fuzz-api: $(STAMP) ## Send 10,000 made-up requests with a key and 2,000 without to the whole API (about half an hour)
+	@$(BIN)/pytest --campaign --timeout=7200 -s tests/fuzz
 
 check: $(STAMP) ## Check format, lint, types and import arrows
 	@$(BIN)/ruff format --check .

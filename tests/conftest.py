@@ -22,6 +22,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--campaign", action="store_true", help="run what takes minutes too, and the whole of the fuzzing")
     parser.addoption("--mutants", type=int, help="how many damaged PDFs to read (40, in a campaign 1,000)")
     parser.addoption("--mutation-seed", type=int, default=20_261, help="which damaged PDFs these are")
+    parser.addoption("--cases", type=int, help="how many requests to the API to make up (some, in a campaign 12,000)")
+    parser.addoption("--api-seed", type=int, default=20_261, help="which requests these are")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, Final
 
 from anyio import to_thread
 from fastapi import APIRouter, Depends, Query, Request, Response
@@ -26,7 +26,7 @@ from app.api.adapter_schemas import (
 from app.api.deps import KeyDep, LanguageDep, admin, editor, reader
 from app.api.evaluations import evaluation_out
 from app.api.jobs import Limit, Offset
-from app.api.limits import received_as
+from app.api.limits import described, received_as
 from app.catalogue.adapters import Adapter
 from app.catalogue.evaluations import Evaluation
 from app.catalogue.promotions import Arm, Promotion
@@ -135,7 +135,12 @@ def show_adapter(adapter_id: str, adapters: AdaptersDep, promoting: PromotingDep
     return adapter_out(adapters.get(adapter_id), promoting.hosted())
 
 
-@router.get("/adapters/{adapter_id}/file", dependencies=[editor], response_class=StreamingResponse)
+_archive: Final[dict[int | str, dict[str, Any]]] = {
+    200: {"content": {"application/zip": {"schema": {"type": "string", "format": "binary"}}}}
+}
+
+
+@router.get("/adapters/{adapter_id}/file", dependencies=[editor], response_class=StreamingResponse, responses=_archive)
 def export_adapter(adapter_id: str, adapters: AdaptersDep) -> StreamingResponse:
     """Its two files as a ZIP file, which another server can import."""
     pieces = adapters.export(adapter_id)
@@ -168,15 +173,7 @@ def retire_adapter(adapter_id: str, promoting: PromotingDep) -> AdapterOut:
     return adapter_out(promoting.retire(adapter_id), promoting.hosted())
 
 
-_proof_body = {
-    "requestBody": {
-        "required": True,
-        "content": {"application/json": {"schema": ProofIn.model_json_schema(ref_template="#/{model}")}},
-    }
-}
-
-
-@router.post("/adapters/{adapter_id}/prove", status_code=202, dependencies=[editor], openapi_extra=_proof_body)
+@router.post("/adapters/{adapter_id}/prove", status_code=202, dependencies=[editor], openapi_extra=described(ProofIn))
 async def prove_adapter(
     adapter_id: str, request: Request, promoting: PromotingDep, language: LanguageDep
 ) -> ProofStarted:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, Final
 
 from anyio import to_thread
 from fastapi import APIRouter, Query, Request, Response
@@ -37,7 +37,15 @@ _body = {
 }
 
 
-@router.post("", status_code=202, dependencies=[editor], openapi_extra=_body)
+_there_already: Final[dict[int | str, dict[str, Any]]] = {
+    200: {"model": Uploaded, "description": "The same bytes were there already."}
+}
+_file: Final[dict[int | str, dict[str, Any]]] = {
+    200: {"content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}}
+}
+
+
+@router.post("", status_code=202, dependencies=[editor], openapi_extra=_body, responses=_there_already)
 async def upload_document(
     knowledge_base_id: str,
     name: Annotated[str, Query(min_length=1, max_length=1000, examples=["manual.pdf"])],
@@ -122,7 +130,7 @@ def list_chunks(
     return ChunkList(chunks=[chunk_out(chunk) for chunk in chunks])
 
 
-@router.get("/{document_id}/file", dependencies=[reader], response_class=FileResponse)
+@router.get("/{document_id}/file", dependencies=[reader], response_class=FileResponse, responses=_file)
 def download_file(knowledge_base_id: str, document_id: str, services: ServicesDep) -> FileResponse:
     """The original bytes, always as an attachment and never as something a browser would run."""
     services.bases.get(knowledge_base_id)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict
-from typing import Annotated, Literal
+from typing import Annotated, Any, Final, Literal
 
 from anyio import to_thread
 from fastapi import APIRouter, Depends, Query, Request, Response
@@ -22,9 +22,9 @@ from app.api.evaluation_schemas import (
     FigureOut,
     SideOut,
 )
-from app.api.events import Look, watched
+from app.api.events import EVENTS, Look, watched
 from app.api.jobs import Id, Limit, Offset
-from app.api.limits import received_as
+from app.api.limits import described, received_as
 from app.api.problems import reason
 from app.api.schemas import FingerprintOut
 from app.catalogue.evaluations import Evaluation
@@ -47,15 +47,8 @@ def get_runs(request: Request) -> Runs:
 
 RunsDep = Annotated[Runs, Depends(get_runs)]
 
-_body = {
-    "requestBody": {
-        "required": True,
-        "content": {"application/json": {"schema": EvaluationIn.model_json_schema(ref_template="#/{model}")}},
-    }
-}
 
-
-@router.post("", status_code=202, dependencies=[editor], openapi_extra=_body)
+@router.post("", status_code=202, dependencies=[editor], openapi_extra=described(EvaluationIn))
 async def start_evaluation(request: Request, response: Response, runs: RunsDep, language: LanguageDep) -> EvaluationOut:
     """Put a question set to a knowledge base, in the background: evaluations run one at a time, in order.
 
@@ -97,7 +90,7 @@ def show_evaluation(evaluation_id: str, runs: RunsDep, language: LanguageDep) ->
     return evaluation_out(found, language, runs.summary(evaluation_id) if found.done else None)
 
 
-@router.get("/{evaluation_id}/events", dependencies=[reader], response_class=StreamingResponse)
+@router.get("/{evaluation_id}/events", dependencies=[reader], response_class=StreamingResponse, responses=EVENTS)
 def watch_evaluation(evaluation_id: str, request: Request, runs: RunsDep, language: LanguageDep) -> StreamingResponse:
     """Server-sent events: an `evaluation` now and whenever a question has been answered; ends with it.
 
@@ -128,7 +121,9 @@ _files = {
     200: {
         "description": "The report, as a page, as JSON or as a table of the questions.",
         "content": {
-            media_type: {"schema": {"type": "string"}} for media_type in ("text/html", "application/json", "text/csv")
+            "text/html": {"schema": {"type": "string"}},
+            "application/json": {"schema": {"type": "object"}},
+            "text/csv": {"schema": {"type": "string"}},
         },
     }
 }
@@ -155,7 +150,10 @@ def show_report(
             return _file(report.csv_text(summary, chosen), "text/csv; charset=utf-8", "evaluation.csv")
 
 
-@router.get("/{before}/compare/{after}", dependencies=[reader], response_model=ComparisonOut)
+_page_too: Final[dict[int | str, dict[str, Any]]] = {200: {"content": {"text/html": {"schema": {"type": "string"}}}}}
+
+
+@router.get("/{before}/compare/{after}", dependencies=[reader], response_model=ComparisonOut, responses=_page_too)
 def compare_evaluations(
     before: str,
     after: str,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
 import anyio
 from anyio import to_thread
@@ -15,6 +15,12 @@ from pydantic import BaseModel
 
 EVENT_STREAM = "text/event-stream"
 HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+EVENTS: Final[dict[int | str, dict[str, Any]]] = {
+    200: {
+        "description": "Events until what is watched has ended.",
+        "content": {EVENT_STREAM: {"schema": {"type": "string"}}},
+    }
+}
 LOOK_SECONDS = 0.5
 """Between two looks; progress is written about as often."""
 KEEP_ALIVE_SECONDS = 15.0

@@ -9,7 +9,7 @@ from fastapi.responses import StreamingResponse
 from pydantic import BaseModel
 
 from app.api.deps import LanguageDep, ServicesDep, editor, reader
-from app.api.events import Look, watched
+from app.api.events import EVENTS, Look, watched
 from app.api.finetune_out import curves_out, dataset_out, estimate_out, example_out, news_of, training_out
 from app.api.finetune_schemas import (
     CurvesOut,
@@ -21,7 +21,7 @@ from app.api.finetune_schemas import (
     TrainingOut,
 )
 from app.api.jobs import Id, Limit, Offset
-from app.api.limits import received_as
+from app.api.limits import described, received_as
 from app.finetune.curves import Curves
 from app.finetune.jobs import TrainingJobs
 from app.finetune.orders import TrainingOrder
@@ -42,13 +42,6 @@ def get_trainings(request: Request) -> TrainingJobs:
 
 TrainingsDep = Annotated[TrainingJobs, Depends(get_trainings)]
 
-_body = {
-    "requestBody": {
-        "required": True,
-        "content": {"application/json": {"schema": TrainingIn.model_json_schema(ref_template="#/{model}")}},
-    }
-}
-
 
 async def get_order(request: Request, services: ServicesDep) -> TrainingOrder:
     """The order in a body of bounded size (`MQA_FINETUNE_BODY_MB`)."""
@@ -68,20 +61,20 @@ async def get_order(request: Request, services: ServicesDep) -> TrainingOrder:
 OrderDep = Annotated[TrainingOrder, Depends(get_order)]
 
 
-@router.post("/datasets", dependencies=[editor], openapi_extra=_body)
+@router.post("/datasets", dependencies=[editor], openapi_extra=described(TrainingIn))
 async def look_at_data(trainings: TrainingsDep, order: OrderDep, language: LanguageDep) -> DatasetOut:
     """What would be learned from the pairs: a report on the examples, some of them as they are, and what the training
     would cost. Passages are searched for each pair, which takes a while; nothing is kept."""
     return dataset_out(await trainings.look(order), language)
 
 
-@router.post("/estimate", dependencies=[editor], openapi_extra=_body)
+@router.post("/estimate", dependencies=[editor], openapi_extra=described(TrainingIn))
 async def estimate_training(trainings: TrainingsDep, order: OrderDep, language: LanguageDep) -> EstimateOut:
     """Steps, time, memory and disk of a training, reckoned from the pairs alone, and whether it would be refused."""
     return estimate_out(await trainings.estimate(order), language)
 
 
-@router.post("/jobs", status_code=202, dependencies=[editor], openapi_extra=_body)
+@router.post("/jobs", status_code=202, dependencies=[editor], openapi_extra=described(TrainingIn))
 async def start_training(
     response: Response, trainings: TrainingsDep, order: OrderDep, language: LanguageDep
 ) -> TrainingOut:
@@ -110,7 +103,7 @@ def show_training(job_id: str, trainings: TrainingsDep, language: LanguageDep) -
     return training_out(trainings.get(job_id), language)
 
 
-@router.get("/jobs/{job_id}/events", dependencies=[reader], response_class=StreamingResponse)
+@router.get("/jobs/{job_id}/events", dependencies=[reader], response_class=StreamingResponse, responses=EVENTS)
 def watch_training(job_id: str, request: Request, trainings: TrainingsDep, language: LanguageDep) -> StreamingResponse:
     """Server-sent events: a `job` now and whenever it changes, with the points of its curves that are new since the
     last one; the stream ends with the training. `curves.after` is the step after which these points take the place of

@@ -10,7 +10,7 @@ from fastapi.responses import StreamingResponse
 from pydantic import BaseModel
 
 from app.api.deps import LanguageDep, ServicesDep, editor, reader
-from app.api.events import Look, watched
+from app.api.events import EVENTS, Look, watched
 from app.api.problems import reason
 from app.api.schemas import JobList, JobOut
 from app.catalogue.jobs import JobFilter
@@ -48,7 +48,7 @@ def list_jobs(
     return JobList(jobs=[job_out(job, language) for job in services.jobs.all(wanted, limit, offset)])
 
 
-@router.get("/events", dependencies=[reader], response_class=StreamingResponse)
+@router.get("/events", dependencies=[reader], response_class=StreamingResponse, responses=EVENTS)
 def watch_jobs(services: ServicesDep, language: LanguageDep, knowledge_base_id: Id = None) -> StreamingResponse:
     """Server-sent events: a `job` for every open job, and one whenever it changes, its end included."""
     running = JobFilter(knowledge_base_id, states=(JobState.RUNNING,))
@@ -77,7 +77,7 @@ def show_job(job_id: str, services: ServicesDep, language: LanguageDep) -> JobOu
     return job_out(services.jobs.get(job_id), language)
 
 
-@router.get("/{job_id}/events", dependencies=[reader], response_class=StreamingResponse)
+@router.get("/{job_id}/events", dependencies=[reader], response_class=StreamingResponse, responses=EVENTS)
 def watch_job(job_id: str, services: ServicesDep, language: LanguageDep) -> StreamingResponse:
     """Server-sent events: a `job` now and whenever it changes; the stream ends with the job."""
     services.jobs.get(job_id)

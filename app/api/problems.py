@@ -15,6 +15,7 @@ from sqlalchemy.exc import OperationalError
 from starlette.exceptions import HTTPException
 
 from app.api.compatible.faults import fault_out, fault_status, is_compatible
+from app.api.deps import SESSION_COOKIE
 from app.api.headers import secure
 from app.api.language import request_language
 from app.api.schemas import Problem, Reason
@@ -126,6 +127,8 @@ def _disk_full(request: Request, error: Exception) -> DiskFull:
 
 def _invalid(request: Request, error: Exception) -> JSONResponse:
     language = request_language(request)
+    if _is_keyless(request):
+        return told(request, KeyMissing())
     found = error.errors() if isinstance(error, RequestValidationError) else []
     wrong = [(".".join(str(part) for part in item["loc"]), fault(item, language)) for item in found[:20]]
     fields: list[dict[str, object]] = [{"field": field, "reason": reason} for field, reason in wrong]
@@ -141,9 +144,15 @@ def _http(request: Request, error: Exception) -> Response:
     known: dict[int, ManualqaError] = {
         404: RouteNotFound(),
         405: MethodNotAllowed(method=request.method),
-        400: InvalidRequest(reason="the body could not be read"),
+        400: KeyMissing() if _is_keyless(request) else InvalidRequest(reason="the body could not be read"),
     }
     return told(request, known.get(status, ManualqaError(repr(error))))
+
+
+def _is_keyless(request: Request) -> bool:
+    """The framework reads a body before anything asks for the key; who has none is told that first all the same."""
+    has_key = request.headers.get("authorization") or request.cookies.get(SESSION_COOKIE)
+    return request.url.path.startswith("/v1/") and not has_key
 
 
 def _is_for_a_person(request: Request) -> bool:

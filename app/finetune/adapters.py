@@ -25,7 +25,7 @@ from app.finetune.adapter_files import (
     opened,
     write_file,
 )
-from app.finetune.checking import Base, Checked, Limits, check_adapter, require_same_base, verify
+from app.finetune.checking import Base, Checked, Limits, check_adapter, require_same_base, shown_name, verify
 from app.finetune.unpacking import unpack
 from app.syncing import sync_folder
 from app.types import PromptKind
@@ -148,7 +148,7 @@ class Adapters:
         (folder / CONFIG).unlink()
         own = replace(
             config,
-            base=_shown(base.name),
+            base=shown_name(base.name),
             base_revision=source.base_revision or config.base_revision or base.revision,
             prompt=source.prompt or config.prompt or PromptKind.FULL,
             context_tokens=source.context_tokens or config.context_tokens,
@@ -225,11 +225,6 @@ def _new(name: str, checked: Checked, base: Base, source: Source) -> NewAdapter:
         data_hash=source.data_hash,
         figures={**source.figures, "alpha": config.alpha, "targets": list(config.targets)},
     )
-
-
-def _shown(base: str) -> str:
-    """The base model's name as it may leave this machine: of a path only the last part."""
-    return Path(base).name if base.startswith(("/", "~", ".")) else base
 
 
 def _zipped(folder: Path, most_bytes: int) -> Iterator[bytes]:

@@ -105,7 +105,13 @@ def require_same_base(named: str, base: Base) -> None:
     if not named:
         raise AdapterInvalid(reason="it does not say which base model it is for; name it")
     if plain_name(named) != plain_name(base.name):
-        raise AdapterInvalid(named[:200], reason=f"it is for another base model than the served {base.name}")
+        served = shown_name(base.name)
+        raise AdapterInvalid(named[:200], reason=f"it is for another base model than the served {served}")
+
+
+def shown_name(path_or_name: str) -> str:
+    """A base model's name as it may leave this machine: of a path only the last part."""
+    return Path(path_or_name).name if path_or_name.startswith(("/", "~", ".")) else path_or_name
 
 
 def plain_name(name: str) -> str:

@@ -20,7 +20,7 @@ from app.errors import (
     TrainingPairsInvalid,
 )
 from app.evaluation.courtesy import Courtesy
-from app.finetune.checking import Base, plain_name
+from app.finetune.checking import Base, plain_name, shown_name
 from app.finetune.dataset import Checked, check_dataset
 from app.finetune.estimate import Estimate, estimate, require_fit
 from app.finetune.machine import this_machine
@@ -159,7 +159,7 @@ class Preparation:
         """The name in the store of the weights to train on: no path of a client's, and no model but the served one."""
         settings = self._services.settings
         own = settings.adapter_base or settings.llm_model
-        if order.base is None or order.base == own:
+        if order.base is None or order.base in (own, shown_name(own)):
             return own
         if order.base not in KNOWN and parse_hub_id(order.base) is None:
             raise TrainingBaseUnusable(name=order.base[:100], reason="no model has this name here")
@@ -205,7 +205,7 @@ class Preparation:
 def _config(order: TrainingOrder, base: str, examples: int, heldout: int) -> TrainingConfig:
     """Raises `InvalidInput` where choices do not go together."""
     try:
-        return defaults_for(base, examples, heldout, **order.training.chosen())
+        return defaults_for(shown_name(base), examples, heldout, **order.training.chosen())
     except ValidationError as error:  # each field by itself was checked with the order
         raise InvalidInput(str(error), reason="max_tokens must be more than context_tokens") from error
 

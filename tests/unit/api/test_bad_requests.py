@@ -213,6 +213,37 @@ def test_bodies_are_strict_and_whole(api: Api, kettle: str) -> None:
         problem(response, 422, "invalid_input")
 
 
+@pytest.mark.parametrize("content", [b"{", b"\xff\xfe"], ids=["no JSON", "no text"])
+def test_without_a_key_a_broken_body_is_not_even_looked_at(api: Api, content: bytes) -> None:
+    headers = {"Authorization": "", "Content-Type": "application/json"}
+    problem(api.client.post("/v1/keys", content=content, headers=headers), 401, "key_missing")
+    with_a_key = api.client.post("/v1/keys", content=content, headers={"Content-Type": "application/json"})
+    problem(with_a_key, 400, "invalid_request")
+
+
+def test_the_description_is_whole(api: Api) -> None:
+    described = api.client.get("/openapi.json").json()
+    named = described["components"]["schemas"]
+    assert {one for one in _references(described) if one.removeprefix("#/components/schemas/") not in named} == set()
+    for path, methods in described["paths"].items():
+        for method, operation in methods.items():
+            good = {status: answer for status, answer in operation["responses"].items() if status.startswith("2")}
+            assert good, (method, path)
+            empty = [status for status, answer in good.items() if status != "204" and not answer.get("content")]
+            assert not empty, (method, path)
+    uploading = described["paths"]["/v1/knowledge-bases/{knowledge_base_id}/documents"]["post"]
+    assert {"200", "202"} <= set(uploading["responses"])
+
+
+def _references(node: Any) -> list[str]:  # noqa: ANN401 - any piece of the description
+    if isinstance(node, list):
+        return [one for item in node for one in _references(item)]
+    if not isinstance(node, dict):
+        return []
+    own = [node["$ref"]] if isinstance(node.get("$ref"), str) else []
+    return own + [one for value in node.values() for one in _references(value)]
+
+
 def test_the_description_is_for_holders_of_a_key(api: Api) -> None:
     problem(api.client.get("/openapi.json", headers={"Authorization": ""}), 401, "key_missing")
     assert "/v1/jobs" in api.client.get("/openapi.json").json()["paths"]

@@ -91,6 +91,7 @@ def a_world(api: Api, word: str) -> World:
         "job_id": job["id"],
         "training_id": training.id,
         "key_id": "key-none",
+        "model_id": base,
     }
     return World(base, ids, (word,))
 
@@ -160,6 +161,12 @@ def body_of(method: str, path: str, world: World) -> dict[str, Any]:
         ("post", "/v1/finetune/datasets"): {"knowledge_base_id": base, "pairs_name": "p", "pairs": PAIRS},
         ("post", "/v1/finetune/estimate"): {"knowledge_base_id": base, "pairs_name": "p", "pairs": PAIRS},
         ("post", "/v1/finetune/jobs"): {"knowledge_base_id": base, "pairs_name": "p", "pairs": PAIRS},
+        ("post", "/v1/chat/completions"): {
+            "model": base,
+            "messages": [{"role": "user", "content": "What does E-04 mean?"}],
+            "stream": True,
+        },
+        ("post", "/v1/embeddings"): {"model": "words", "input": "What does E-04 mean?"},
         ("post", "/v1/keys"): {"name": "one more"},
         ("post", "/v1/keys/{key_id}/rotate"): {"overlap_hours": 1},
         ("post", "/v1/maintenance/check"): {},
@@ -186,7 +193,13 @@ def ask(client: httpx.Client, method: str, path: str, operation: dict[str, Any],
 
 def is_about_one(path: str) -> bool:
     """Whether the address or the body names something of a knowledge base."""
-    named = {"/v1/evaluations", "/v1/finetune/datasets", "/v1/finetune/estimate", "/v1/finetune/jobs"}
+    named = {
+        "/v1/evaluations",
+        "/v1/finetune/datasets",
+        "/v1/finetune/estimate",
+        "/v1/finetune/jobs",
+        "/v1/chat/completions",
+    }
     return "{" in path.replace("{key_id}", "") or path in named
 
 

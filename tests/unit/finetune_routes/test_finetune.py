@@ -144,7 +144,7 @@ def test_an_estimate_needs_no_passages(tuning: Tuning) -> None:
 
 def test_a_training_ends_with_an_adapter_in_the_registry(tuning: Tuning) -> None:
     one = tuning.start(name="Answers about codes")
-    assert (one["state"], one["stage"], one["base"]) == ("queued", "waiting", tuning.services.settings.adapter_base)
+    assert (one["state"], one["stage"], one["base"]) == ("queued", "waiting", "tiny-base")
     assert (one["config"], one["examples"]["pairs"]) == ({"rank": 4, "max_tokens": 4096}, 19)
     tuning.until(lambda: tuning.get(one)["step"] == 2)
     running = tuning.get(one)
@@ -294,3 +294,12 @@ def test_without_the_extra_it_is_said_how_to_install_it(tuning: Tuning, monkeypa
     monkeypatch.setattr("app.finetune.machine.find_spec", lambda name: None if name == "peft" else name)
     refused = tuning.client.post("/v1/finetune/jobs", json=tuning.body())
     assert "manualqa[finetune]" in problem(refused, 500, "extra_missing")["title"]
+
+
+def test_where_the_base_lies_on_the_server_is_not_told(tuning: Tuning) -> None:
+    one = tuning.start()
+    tuning.go(one)
+    ended = tuning.ended(one)
+    assert (ended["state"], ended["base"], ended["config"]["base"]) == ("done", "tiny-base", "tiny-base")
+    estimated = tuning.client.post("/v1/finetune/estimate", json=tuning.body(base="tiny-base"))
+    assert estimated.json()["config"]["base"] == "tiny-base", estimated.text
