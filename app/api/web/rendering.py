@@ -39,6 +39,7 @@ def render(
             theme=theme_of(request),
             key=key,
             can_edit=role is not None and role.covers(Role.EDITOR),
+            can_create=key is not None and _can_create(key),
             can_administer=role is not None and role.covers(Role.ADMIN),
             shows_adapters=role is not None and _shows_adapters(request, role),
             path=request.url.path,
@@ -51,6 +52,11 @@ def render(
     if "gzip" in request.headers.get("accept-encoding", ""):
         return HTMLResponse(gzip.compress(page.encode(), COMPRESSION), status, {**headers, "Content-Encoding": "gzip"})
     return HTMLResponse(page, status, headers)
+
+
+def _can_create(key: Key) -> bool:
+    """Whether a key may make knowledge bases."""
+    return Role(key.role).covers(Role.EDITOR) and key.knowledge_base_ids is None
 
 
 def _shows_adapters(request: Request, role: Role) -> bool:

@@ -274,7 +274,10 @@ def test_pages_show_what_is_theirs_alone(own: Api, worlds: Worlds) -> None:
         page = own.client.get(path, headers=headers)
         assert page.status_code == 200, path
         assert "Zorblax" not in page.text, path
-    assert "Quarzlampe" in own.client.get("/kb", headers=headers).text
+    shown = own.client.get("/kb", headers=headers).text
+    assert "Quarzlampe" in shown
+    assert 'id="create"' not in shown  # a new one would not be theirs
+    assert 'id="create"' in own.client.get("/kb", headers=key(own, Role.EDITOR)[1]).text
     for path in (
         f"/kb/{foreign.base}/ask",
         f"/kb/{foreign.base}/documents",
@@ -301,3 +304,26 @@ def test_one_s_own_conversation_is_away_with_the_right_to_its_knowledge_base(own
     ):
         assert own.client.request(method, path, headers=headers).status_code == 404
     assert services.conversations.get(conversation.id, made.id).id == conversation.id
+
+
+def test_a_limited_editor_works_in_theirs(own: Api, worlds: Worlds) -> None:
+    """Uploads, asks, and deletes again; what others have under the same bytes stays."""
+    base, theirs = worlds.mine.base, worlds.foreign.base
+    content = b"# Toaster T-5\n\nE-77 means that the crumb tray is missing.\n"
+    other = own.ready(theirs, "toaster.md", content)
+    _, headers = key(own, Role.EDITOR, base)
+    documents = f"/v1/knowledge-bases/{base}/documents"
+    sent = own.client.post(documents, params={"name": "toaster.md"}, content=content, headers=headers)
+    assert sent.status_code == 202, sent.text
+    job = own.ended(sent.json()["job"]["id"])
+    assert job["state"] == "done"
+    found = own.client.post(
+        f"/v1/knowledge-bases/{base}/search", json={"question": "What does E-77 mean?"}, headers=headers
+    ).json()
+    assert found["hits"][0]["document_name"] == "toaster.md"
+    deleted = own.client.delete(f"{documents}/{job['document_id']}", headers=headers)
+    assert deleted.status_code == 204
+    own.until(lambda: not own.services.documents.is_there(job["document_id"]))
+    file = own.client.get(f"/v1/knowledge-bases/{theirs}/documents/{other['id']}/file")
+    assert (file.status_code, file.content) == (200, content)
+    own.client.delete(f"/v1/knowledge-bases/{theirs}/documents/{other['id']}")
