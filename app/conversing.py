@@ -14,7 +14,7 @@ from app.catalogue.conversations import Outcome, Turn
 from app.errors import ConversationFull, ManualqaError
 from app.generate.events import AnswerEvent, DoneEvent, SourcesEvent, TokenEvent
 from app.generate.rewrite import TURNS, EarlierTurn, Rewriter
-from app.services import Question, Services
+from app.services import Question, Services, checked_answer
 from app.types import Answer, SearchResult, Timings, TurnState
 
 
@@ -96,14 +96,7 @@ class Conversing:
 
     async def answer(self, question: Question, earlier: Sequence[EarlierTurn]) -> Answer:
         """The checked answer alone; see `answered`. Its `question` is the one that was searched for."""
-        answer: Answer | None = None
-        async with aclosing(self.answered(question, earlier)) as events:
-            async for event in events:
-                if isinstance(event, DoneEvent):
-                    answer = event.answer
-        if answer is None:
-            raise ManualqaError("the answer ended without its last event")
-        return answer
+        return await checked_answer(self.answered(question, earlier))
 
     async def _keep(self, turn: Turn, made: _Made) -> None:
         with anyio.CancelScope(shield=True):  # a client that has left does not leave the turn open

@@ -500,20 +500,25 @@ class Services:
 
     async def ask(self, question: Question) -> Answer:
         """The checked answer; raises as `search` does."""
-        answer: Answer | None = None
-        async with aclosing(self.ask_stream(question)) as events:
-            async for event in events:
-                if isinstance(event, DoneEvent):
-                    answer = event.answer
-        if answer is None:
-            raise ManualqaError("the answer ended without its last event")
-        return answer
+        return await checked_answer(self.ask_stream(question))
 
     def _require_embedder(self) -> None:
         if self._embedder_state.state == "starting":
             raise NotReady
         if self._embedder_state.state != "ready":
             raise EmbedderUnavailable(reason=self._embedder_state.detail or "?")
+
+
+async def checked_answer(events: AsyncGenerator[object]) -> Answer:
+    """The answer that a stream of events ends with; the stream is closed, however this ends."""
+    answer: Answer | None = None
+    async with aclosing(events):
+        async for event in events:
+            if isinstance(event, DoneEvent):
+                answer = event.answer
+    if answer is None:
+        raise ManualqaError("the answer ended without its last event")
+    return answer
 
 
 def _give_up() -> None:

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
-from fastapi import APIRouter, Query
+from fastapi import APIRouter
 
 from app.api.deps import ServicesDep, admin
+from app.api.jobs import Id, Limit, Offset
 from app.api.schemas import AuditEntryOut, AuditList
 
 router = APIRouter(prefix="/v1/audit", tags=["keys"], dependencies=[admin])
-
-Id = Annotated[str | None, Query(max_length=60)]
-Limit = Annotated[int, Query(ge=1, le=500)]
-Offset = Annotated[int, Query(ge=0, le=10_000_000)]
 
 
 @router.get("")

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from app.catalogue.database import Sessions
 from app.catalogue.jobs import OPEN
-from app.catalogue.scope import whole_server
+from app.catalogue.scope import count_on_server
 from app.catalogue.tables import EvaluationRecordRow, EvaluationRow, KnowledgeBaseRow, ProcessRow, now
 from app.errors import (
     EvaluationEnded,
@@ -256,10 +256,7 @@ def _end(row: EvaluationRow, state: JobState, code: str | None, params: dict[str
 
 def _require_turn(session: Session, opened: int) -> None:
     """Raises `EvaluationQueueFull` where so many are open already."""
-    waiting = select(func.count()).select_from(EvaluationRow).where(EvaluationRow.state.in_(OPEN))
-    with whole_server():
-        found = session.scalar(waiting) or 0
-    if found >= opened:
+    if count_on_server(session, EvaluationRow, EvaluationRow.state.in_(OPEN)) >= opened:
         raise EvaluationQueueFull(limit=opened)
 
 

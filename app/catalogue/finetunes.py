@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, func, select, true
+from sqlalchemy import ColumnElement, select, true
 from sqlalchemy.orm import Session
 
 from app.catalogue.database import Sessions
 from app.catalogue.jobs import OPEN
-from app.catalogue.scope import whole_server
+from app.catalogue.scope import count_on_server
 from app.catalogue.tables import FinetuneJobRow, KnowledgeBaseRow, ProcessRow, now
 from app.errors import (
     KnowledgeBaseNotFound,
@@ -280,18 +280,13 @@ def _end(row: FinetuneJobRow, state: JobState, code: str | None, params: dict[st
 
 
 def _require_room(session: Session, room: TrainingRoom) -> None:
-    with whole_server():
-        stored = session.scalar(select(func.count()).select_from(FinetuneJobRow)) or 0
-    if stored >= room.stored:
+    if count_on_server(session, FinetuneJobRow) >= room.stored:
         raise TrainingsFull(limit=room.stored)
     _require_turn(session, room.opened)
 
 
 def _require_turn(session: Session, opened: int) -> None:
-    waiting = select(func.count()).select_from(FinetuneJobRow).where(FinetuneJobRow.state.in_(OPEN))
-    with whole_server():
-        found = session.scalar(waiting) or 0
-    if found >= opened:
+    if count_on_server(session, FinetuneJobRow, FinetuneJobRow.state.in_(OPEN)) >= opened:
         raise TrainingQueueFull(limit=opened)
 
 

@@ -7,12 +7,12 @@ whole server. The scope is a context variable: threads and tasks that a request 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Select, false, select, union
+from sqlalchemy import ColumnElement, Select, false, func, select, union
 from sqlalchemy.orm import ORMExecuteState, Session, UOWTransaction, with_loader_criteria
 
 from app.catalogue.tables import (
@@ -75,12 +75,18 @@ def within(scope: Scope) -> Iterator[None]:
         _scope.reset(token)
 
 
-def whole_server() -> Any:  # noqa: ANN401
+def whole_server() -> AbstractContextManager[None]:
     """A block for what must be known of all knowledge bases, whoever asks: are bytes in use, is there room.
 
     What it reads must not reach the caller.
     """
     return within(WHOLE)
+
+
+def count_on_server(session: Session, row: type[Table], *which: ColumnElement[bool]) -> int:
+    """How many such rows there are in all knowledge bases: what there is room for is the server's."""
+    with whole_server():
+        return session.scalar(select(func.count()).select_from(row).where(*which)) or 0
 
 
 # --- where it holds ---------------------------------------------------------------------------------------------------
