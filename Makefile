@@ -72,7 +72,7 @@ test-web: $(STAMP) browser ## Run only the tests of the web pages in a real brow
 test-vllm: $(STAMP) ## Run the tests of a real vLLM on the CPU (first time: its environment of 2.5 GB, about 5 minutes)
 	@$(BIN)/manualqa models pull qwen2.5-coder-0.5b-instruct
 	@$(BIN)/python -m tests.vllm.environment > /dev/null
-	@$(BIN)/pytest --timeout=900 -rP --durations=10 tests/vllm
+	@$(call pytest,,--timeout=900 -rP --durations=10 tests/vllm)
 
 test-milvus: $(STAMP) ## Run the tests of a real Milvus server, killed meanwhile (first time: fetches it, 58 MB; about 8 minutes)
 	@$(BIN)/python -m tests.milvus.environment > /dev/null

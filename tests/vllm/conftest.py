@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 
 import pytest
 
 from tests.fixtures.vllm_server import VllmServer
+
+_LOG_LINES = 60
 
 
 @pytest.fixture(scope="session")
@@ -17,3 +19,14 @@ def vllm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[VllmServer]:
         yield server
     finally:
         server.stop()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Puts the end of vLLM's log beside a test that fails."""
+    report = yield
+    server = getattr(item, "funcargs", {}).get("vllm")
+    if report.failed and isinstance(server, VllmServer):
+        lines = server.log.read_text(errors="replace").splitlines()
+        report.sections.append(("the end of vLLM's log", "\n".join(lines[-_LOG_LINES:])))
+    return report

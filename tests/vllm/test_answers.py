@@ -47,17 +47,20 @@ def test_a_reader_that_leaves_ends_its_request(vllm: VllmServer) -> None:
     async def leave() -> float:
         model = an_asker(vllm).model()
         stream = model.stream([Message("user", "Write a long story about a lighthouse.")], 2000)
-        await anext(stream)
-        assert await asyncio.to_thread(vllm.busy) == 1
+        async with asyncio.timeout(120):
+            await anext(stream)
+        async with asyncio.timeout(60):
+            assert await asyncio.to_thread(vllm.busy) == 1
         left = time.monotonic()
         await stream.aclose()
-        while await asyncio.to_thread(vllm.busy):  # noqa: ASYNC110 - another process gets idle
-            await asyncio.sleep(0.02)
+        async with asyncio.timeout(60):
+            while await asyncio.to_thread(vllm.busy):  # noqa: ASYNC110 - another process gets idle
+                await asyncio.sleep(0.02)
         seconds = time.monotonic() - left
         await model.close()
         return seconds
 
-    seconds = asyncio.run(asyncio.wait_for(leave(), 120))
+    seconds = asyncio.run(leave())
     print(f"\nended {seconds:.2f} s after its reader left")  # noqa: T201
     assert seconds < ENDS_WITHIN_SECONDS
 
