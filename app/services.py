@@ -21,6 +21,7 @@ from app.authors import Authors, author_name
 from app.catalogue.adapters import AdapterRows
 from app.catalogue.audit import Audit
 from app.catalogue.calibrations import Calibrations
+from app.catalogue.calls import Calls
 from app.catalogue.conversations import Conversations, History
 from app.catalogue.counts import Counts
 from app.catalogue.database import Locks, Sessions
@@ -63,13 +64,15 @@ from app.ingest.rendering.views import PageViews
 from app.ingest.turns import Turns
 from app.ports import Embedder, KeywordIndex, LanguageModel, VectorStore
 from app.presence import Presence
+from app.recording import Asked, Recorder
+from app.retention import Retention
 from app.retrieve.embedders import Embedders
 from app.retrieve.search import Searcher
 from app.retrieve.threshold import default_tuning
 from app.settings import Settings
 from app.text.language import detect_language
 from app.text.tokens import TOKENS_VERSION
-from app.types import Answer, Fingerprint, Language, SearchResult, Tuning
+from app.types import Answer, Channel, Fingerprint, Language, SearchResult, Tuning
 from app.wordings import Wordings
 
 log = structlog.get_logger(__name__)
@@ -88,6 +91,7 @@ class Question:
     `keep_doubtful` gives answers also where the model's doubt would make them refusals; calibration weighs them.
     `also` are other wordings to search with; `Services.worded` finds them. `adapter` is the id of the adapter that is
     to answer, or "base" for the model alone; `asker` tells askers apart where only a share of them gets an adapter.
+    `channel` is the way a user's question came in; without it the question is not recorded.
     """
 
     knowledge_base_id: str
@@ -99,6 +103,7 @@ class Question:
     also: tuple[str, ...] = ()
     adapter: str | None = None
     asker: str = ""
+    channel: Channel | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,11 +162,15 @@ class Services:
         self.calibrations, self.trainings = Calibrations(sessions), Trainings(sessions)
         self.adapters, self.promotions = AdapterRows(sessions), Promotions(sessions)
         self.counts, self.audit = Counts(sessions), Audit(sessions)
+        self.calls = Calls(sessions, keep_questions=settings.keep_questions)
+        self.recorder = Recorder(self.calls)
         self.authors = Authors(self.adapters, self.promotions)
         self.process_id = None if company is None else company.process.id
         self.works = company is None or company.process.works
         history = History(settings.max_conversations, settings.max_turns)
         self.conversations = Conversations(sessions, history, self.process_id)
+        days = settings.call_days, settings.days_of_conversations
+        self._retention = Retention(self.calls, self.conversations, *days)
         self.web_sessions = WebSessions(sessions, settings.session_hours)
         drawing = DrawingLimits(settings.page_image_seconds, settings.page_image_memory_mb, settings.page_image_pixels)
         self.page_views = PageViews(stores, settings.page_image_processes, drawing)
@@ -219,6 +228,7 @@ class Services:
                 self.conversations.stop_running(self._company.processes.living())
             self._presence.start()
         self.page_views.start()
+        self._retention.start()
         if self._engine is not None:
             self._engine.start()
         threading.Thread(target=self._load_embedder, name="embedder", daemon=True).start()
@@ -257,6 +267,7 @@ class Services:
         """Ends the worker after its step, then the model server; the next start takes up what was not finished."""
         self._stopping.set()
         self._draining.set()
+        self._retention.stop()
         seconds = 0.0 if self._hurrying.is_set() else self.settings.shutdown_seconds
         await to_thread.run_sync(self._engine_of_jobs.stop, seconds)
         await self._model.close()
@@ -469,7 +480,19 @@ class Services:
         return server.over(default_tuning(base.fingerprint.embedder)).over(self._answerer.limits.tuning())
 
     async def ask_stream(self, question: Question) -> AsyncGenerator[AnswerEvent]:
-        """Sources, then tokens, then the checked answer; raises as `search` does, before the first event."""
+        """Sources, then tokens, then the checked answer; raises as `search` does, before the first event.
+
+        A user's question is recorded as it ends.
+        """
+        events = self._ask_stream(question)
+        if question.channel is not None:
+            asked = Asked(question.knowledge_base_id, question.asker, question.channel, question.text)
+            events = self.recorder.recorded(asked, events)
+        async with aclosing(events):
+            async for event in events:
+                yield event
+
+    async def _ask_stream(self, question: Question) -> AsyncGenerator[AnswerEvent]:
         base = await to_thread.run_sync(self.check_question, question)
         started = time.monotonic()
         question = await self.worded(question)

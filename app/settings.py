@@ -287,6 +287,17 @@ class Settings(BaseSettings):
         1000, gt=0, description="Most conversations of a key with a knowledge base; the one used longest ago goes."
     )
 
+    # Calls: questions as they ended, for operations and reviews.
+    keep_questions: bool = Field(
+        True, description="Keep questions and answers with the calls; off, only their times and outcomes are kept."
+    )
+    call_days: float = Field(
+        90.0, gt=0, le=3650, description="How long calls are kept; one with its answer takes about 5 kB."
+    )
+    conversation_days: float = Field(
+        365.0, gt=0, le=3650, description="A conversation that is not continued for so long is removed."
+    )
+
     # Evaluations.
     evaluation_questions: int = Field(
         5000, gt=0, description="Most questions of one evaluation; with a small model those take a day."
@@ -373,6 +384,11 @@ class Settings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """What is given, then the environment, then the files of `secrets_dir` (`mqa_llm_api_key`, ...)."""
         return init_settings, env_settings, *secrets_in(settings_cls, os.environ.get("MQA_SECRETS_DIR"))
+
+    @property
+    def days_of_conversations(self) -> float:
+        """How long conversations are kept; where questions are not, those that are under way have to be."""
+        return self.conversation_days if self.keep_questions else min(self.conversation_days, 1 / 24)
 
     @property
     def adapters_dir(self) -> Path:

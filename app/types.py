@@ -238,6 +238,34 @@ class Sentence:
     reason: str | None = None
 
 
+class Channel(StrEnum):
+    """The way a question came in."""
+
+    API = "api"
+    BATCH = "batch"
+    CONVERSATION = "conversation"
+    OPENAI = "openai"
+
+
+class CallOutcome(StrEnum):
+    """What a question got: an answer, an extract since the model was away, a refusal, an error, or nothing, since the
+    asker had left."""
+
+    ANSWERED = "answered"
+    EXTRACTED = "extracted"
+    REFUSED = "refused"
+    FAILED = "failed"
+    LEFT = "left"
+
+
+class Label(StrEnum):
+    """What a person says of an answer after looking at its proof: `unsupported` is true perhaps, but not proved."""
+
+    RIGHT = "right"
+    WRONG = "wrong"
+    UNSUPPORTED = "unsupported"
+
+
 class RefusalReason(StrEnum):
     """Why no answer is given; the wording for people is in `app.generate.wording`."""
 
@@ -274,7 +302,8 @@ class Answer:
 
     `refused` with `reason` says that the manuals do not answer; `mode` "extractive" says that the model did not write
     this (`degraded` says why). `model` wrote it, with `adapter` where there is one; `promotion` is the id of what
-    chose the adapter, or none, for the asker. `withheld` are the sentences that the check took out. `doubt` is the
+    chose the adapter, or none, for the asker. `call_id` is the id of its record.
+    `withheld` are the sentences that the check took out. `doubt` is the
     probability (0..1) that the model gave to "no passage states it", None where nobody told; `strange` says that the
     question names something that no passage shown, or none of a cited document, mentions; `quoted` is False where the
     model answered behind "no quote".
@@ -298,6 +327,7 @@ class Answer:
     doubt: float | None = None
     strange: bool | None = None
     quoted: bool | None = None
+    call_id: str | None = None
     timings: Timings = field(default_factory=lambda: Timings(sources=0.0))
 
 

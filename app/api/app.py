@@ -123,6 +123,7 @@ def create_app(services: Services, trainings: TrainingJobs | None = None) -> Fas
     app.state.conversing = build_conversing(services)
     app.state.embedding_limiter = CapacityLimiter(1)
     app.state.measures = Measures()
+    services.recorder.tell(app.state.measures.call)
     app.state.rates = Rates()
     app.state.sign_in_links = SignInLinks()
     app.state.csp_reports = CspReports()

@@ -32,7 +32,7 @@ from app.catalogue.conversations import Feedback, Turn
 from app.conversing import BeganEvent, Conversing, RewrittenEvent
 from app.errors import ManualqaError
 from app.services import Question
-from app.types import Language
+from app.types import Channel, Language
 
 router = APIRouter(prefix="/v1", tags=["conversations"], dependencies=[reader])
 
@@ -116,7 +116,7 @@ async def ask_in_conversation(
     A client that leaves ends the model's request; the turn is then kept as `stopped`.
     """
     conversation = await to_thread.run_sync(services.conversations.get, conversation_id, key.id)
-    question = put(conversation.knowledge_base_id, body, key)
+    question = put(conversation.knowledge_base_id, body, key, Channel.CONVERSATION)
     await to_thread.run_sync(conversing.check, conversation_id, key.id, question)
     events = _events(conversing, conversation_id, key.id, question, language)
     return StreamingResponse(events, media_type=EVENT_STREAM, headers=HEADERS)

@@ -12,7 +12,8 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from starlette.types import Scope
 
 from app import __version__
-from app.types import DocumentState, JobState
+from app.catalogue.calls import Call
+from app.types import CallOutcome, DocumentState, JobState
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 OTHER = "other"
@@ -49,6 +50,31 @@ class Measures:
         )
         self._documents = Gauge("manualqa_documents", "Documents by state.", ["state"], registry=self._registry)
         self._jobs = Gauge("manualqa_jobs", "Jobs by state.", ["state"], registry=self._registry)
+        self._calls = Counter(
+            "manualqa_calls",
+            "Questions that have ended, by the way they came in and what they got.",
+            ["channel", "outcome"],
+            registry=self._registry,
+        )
+        self._refusals = Counter(
+            "manualqa_refusals", "Questions that were refused, by reason.", ["reason"], registry=self._registry
+        )
+        self._call_seconds = Histogram(
+            "manualqa_call_seconds",
+            "Time of questions from their arrival to a stage: sources, first_token, total.",
+            ["stage"],
+            buckets=_SECONDS,
+            registry=self._registry,
+        )
+        self._tokens = Counter(
+            "manualqa_tokens", "Tokens that the model read and wrote.", ["kind"], registry=self._registry
+        )
+        self._sentences = Counter(
+            "manualqa_sentences",
+            "Sentences that the model wrote, by whether the manuals carry them.",
+            ["grounded"],
+            registry=self._registry,
+        )
         version = Gauge("manualqa_build", "1, with the version that runs.", ["version"], registry=self._registry)
         version.labels(__version__).set(1)
         ProcessCollector(registry=self._registry)
@@ -59,6 +85,22 @@ class Measures:
         route = getattr(scope.get("route"), "path", OTHER)
         self._requests.labels(method, route, f"{status // 100}xx" if status else "none").inc()
         self._seconds.labels(method, route).observe(seconds)
+
+    def call(self, call: Call) -> None:
+        """A question has ended."""
+        self._calls.labels(call.channel.value, call.outcome.value).inc()
+        if call.outcome is CallOutcome.REFUSED and call.reason is not None:
+            self._refusals.labels(call.reason).inc()
+        first = None if call.answer is None else call.answer.timings.first_token
+        stages = {"sources": call.sources_seconds, "first_token": first, "total": call.total_seconds}
+        for stage, seconds in stages.items():
+            if seconds is not None:
+                self._call_seconds.labels(stage).observe(seconds)
+        if call.answer is not None:
+            self._tokens.labels("prompt").inc(call.answer.prompt_tokens or 0)
+            self._tokens.labels("completion").inc(call.answer.completion_tokens or 0)
+        self._sentences.labels("yes").inc(call.sentences - call.withheld)
+        self._sentences.labels("no").inc(call.withheld)
 
     def state(
         self, parts: Mapping[str, bool], documents: Mapping[DocumentState, int], jobs: Mapping[JobState, int]

@@ -37,7 +37,7 @@ from app.catalogue.records import Key
 from app.errors import InvalidInput, ManualqaError
 from app.generate.events import AnswerEvent, DoneEvent, SourcesEvent, TokenEvent
 from app.services import Question, Services
-from app.types import Answer, Citation, Hit, Language, SearchResult
+from app.types import Answer, Channel, Citation, Hit, Language, SearchResult
 
 router = APIRouter(prefix="/v1/knowledge-bases/{knowledge_base_id}", tags=["questions"], dependencies=[reader])
 
@@ -81,7 +81,7 @@ async def ask(
     Where the manuals do not say, `refused` is true and `reason` says why. Where the model is away, the answer is made
     of the manuals' own sentences and `mode` is `extractive`.
     """
-    question = put(knowledge_base_id, body, key)
+    question = put(knowledge_base_id, body, key, Channel.API)
     await to_thread.run_sync(services.check_question, question)
     if body.stream or EVENT_STREAM in request.headers.get("accept", ""):
         return StreamingResponse(_events(services, question, language), media_type=EVENT_STREAM, headers=HEADERS)
@@ -89,7 +89,7 @@ async def ask(
     return Response(status_code=GONE) if answer is None else answer_out(answer)
 
 
-def put(knowledge_base_id: str, body: AskIn | TurnIn, key: Key) -> Question:
+def put(knowledge_base_id: str, body: AskIn | TurnIn, key: Key, channel: Channel) -> Question:
     """The question of a body, asked by the holder of this key."""
     return Question(
         knowledge_base_id,
@@ -99,6 +99,7 @@ def put(knowledge_base_id: str, body: AskIn | TurnIn, key: Key) -> Question:
         language=body.language,
         adapter=body.adapter,
         asker=key.id,
+        channel=channel,
     )
 
 
@@ -159,7 +160,14 @@ async def ask_batch(
     await to_thread.run_sync(services.bases.get, knowledge_base_id)
     await to_thread.run_sync(services.authors.check, body.adapter)
     questions = [
-        Question(knowledge_base_id, text, language=body.language, adapter=body.adapter, asker=key.id)
+        Question(
+            knowledge_base_id,
+            text,
+            language=body.language,
+            adapter=body.adapter,
+            asker=key.id,
+            channel=Channel.BATCH,
+        )
         for text in body.questions
     ]
     items = await while_connected(request, _batch(services, questions, language))
@@ -210,6 +218,7 @@ def answer_out(answer: Answer) -> AnswerOut:
         model=answer.model,
         adapter=answer.adapter,
         promotion=answer.promotion,
+        call_id=answer.call_id,
         sentences=[
             SentenceOut(text=sentence.text, citations=[citation_out(citation) for citation in sentence.citations])
             for sentence in answer.sentences

@@ -276,6 +276,7 @@ class AnswerOut(Shape):
         None, description="Id of the adapter that the model wrote with; null for the model alone."
     )
     promotion: str | None = Field(None, description="Id of the promotion that chose, where the asker did not.")
+    call_id: str | None = Field(None, description="Id under which the question and its answer were recorded.")
     sentences: list[SentenceOut]
     citations: list[CitationOut]
     withheld: list[str] = Field(description="Sentences of the model that the passages do not carry.")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Literal
 
 from pydantic import TypeAdapter
@@ -144,6 +144,12 @@ class Conversations:
         """Removes it with its turns; raises `ConversationNotFound`."""
         with self._sessions.begin() as session:
             session.delete(_own(session, conversation_id, key_id))
+
+    def remove_older(self, days: float) -> int:
+        """Removes those not used for so long, whose ever they are; returns how many there were."""
+        with self._sessions.begin() as session:
+            old = delete(ConversationRow).where(ConversationRow.updated_at < now() - timedelta(days=days))
+            return len(session.scalars(old.returning(ConversationRow.id)).all())
 
     # --- turns --------------------------------------------------------------------------------------------------------
 

@@ -18,6 +18,7 @@ from sqlalchemy.orm import ORMExecuteState, Session, UOWTransaction, with_loader
 from app.catalogue.tables import (
     AdapterRow,
     CalibrationRow,
+    CallRow,
     ChunkRow,
     ConversationRow,
     DocumentRow,
@@ -128,6 +129,7 @@ _OWNED: Final = (
     EvaluationRow,
     CalibrationRow,
     ConversationRow,
+    CallRow,
     FinetuneJobRow,
     PromotionRow,
 )

@@ -5,16 +5,19 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import JSON, ForeignKey, Index, Integer, String, Text, text
+from sqlalchemy import JSON, Double, ForeignKey, Index, Integer, String, Text, text
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from sqlalchemy.types import DateTime, TypeDecorator
 
 from app.types import (
     AdapterState,
+    CallOutcome,
+    Channel,
     DocumentState,
     GenerationState,
     JobKind,
     JobState,
+    Label,
     PromptKind,
     Stage,
     TrainingStage,
@@ -355,6 +358,45 @@ class TurnRow(Table):
     promotion_id: Mapped[str | None] = mapped_column(String(40), index=True, default=None)
     adapter_id: Mapped[str | None] = mapped_column(String(40), default=None)
     process_id: Mapped[str | None] = mapped_column(String(40), default=None)
+
+
+class CallRow(Table):
+    """One question that was asked and what it got, kept for `MQA_CALL_DAYS`. `question` and `answer` (an `Answer` as
+    JSON) are not kept where `MQA_KEEP_QUESTIONS` is off; `reason` is why it was refused, or the code of an error;
+    `sentences` are those that the model wrote, `withheld` those of them that nothing carried; times are in seconds.
+    `verdict` and `comment` are the asker's, `label` and `note` those of a reviewer."""
+
+    __tablename__ = "calls"
+    __table_args__ = (
+        Index("calls_of_a_knowledge_base", "knowledge_base_id", "asked_at"),
+        Index("calls_to_review", "knowledge_base_id", "label", "verdict"),
+    )
+
+    id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    knowledge_base_id: Mapped[str] = mapped_column(ForeignKey("knowledge_bases.id", ondelete="CASCADE"))
+    key_id: Mapped[str] = mapped_column(String(40))
+    channel: Mapped[Channel] = mapped_column(String(20))
+    asked_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now, index=True)
+    question: Mapped[str | None] = mapped_column(Text, default=None)
+    answer: Mapped[str | None] = mapped_column(Text, default=None)
+    outcome: Mapped[CallOutcome] = mapped_column(String(20))
+    reason: Mapped[str | None] = mapped_column(String(60), default=None)
+    model: Mapped[str | None] = mapped_column(String(200), default=None)
+    adapter_id: Mapped[str | None] = mapped_column(String(40), default=None)
+    promotion_id: Mapped[str | None] = mapped_column(String(40), default=None)
+    sources_seconds: Mapped[float | None] = mapped_column(Double, default=None)
+    first_token_seconds: Mapped[float | None] = mapped_column(Double, default=None)
+    total_seconds: Mapped[float] = mapped_column(Double)
+    prompt_tokens: Mapped[int | None] = mapped_column(default=None)
+    completion_tokens: Mapped[int | None] = mapped_column(default=None)
+    sentences: Mapped[int] = mapped_column(default=0)
+    withheld: Mapped[int] = mapped_column(default=0)
+    verdict: Mapped[str | None] = mapped_column(String(10), default=None)
+    comment: Mapped[str | None] = mapped_column(Text, default=None)
+    label: Mapped[Label | None] = mapped_column(String(20), default=None)
+    note: Mapped[str | None] = mapped_column(Text, default=None)
+    labelled_by: Mapped[str | None] = mapped_column(String(40), default=None)
+    labelled_at: Mapped[datetime | None] = mapped_column(UtcDateTime, default=None)
 
 
 class FinetuneJobRow(Table):

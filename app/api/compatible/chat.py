@@ -28,7 +28,7 @@ from app.api.questions import GONE, while_connected
 from app.conversing import Conversing
 from app.errors import ManualqaError
 from app.services import Question
-from app.types import Answer, Language
+from app.types import Answer, Channel, Language
 
 router = APIRouter(prefix="/v1/chat", tags=["openai"], dependencies=[reader], responses=FAULT_RESPONSES)
 
@@ -87,7 +87,7 @@ async def complete_chat(
     check_supported(body)
     asked = asked_of(body.messages, services.settings.max_question_characters)
     model = await to_thread.run_sync(asked_model, services, body.model)
-    question = Question(model.base.id, asked.question, adapter=model.adapter, asker=key.id)
+    question = Question(model.base.id, asked.question, adapter=model.adapter, asker=key.id, channel=Channel.OPENAI)
     await to_thread.run_sync(services.check_question, question)
     frame = _Frame(body.model)
     if body.stream:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from pydantic import SecretStr
-from sqlalchemy import JSON, Boolean, Column, Engine, Integer, Table, delete, insert, null, select, update
+from sqlalchemy import JSON, Boolean, Column, Engine, Float, Integer, Table, delete, insert, null, select, update
 
 from app.catalogue.copying import LEFT_OUT, TABLES, RowCopy, columns_that_overflow, has_content
 from app.catalogue.database import Sessions, open_database
@@ -40,6 +40,8 @@ def value_of(table: Table, column: Column[Any], number: int) -> Any:  # noqa: AN
         return bool(number % 2)
     if isinstance(column.type, Integer):
         return 2**31 - 1 - number
+    if isinstance(column.type, Float):
+        return 0.1 + number
     text = f"{table.name[:4]}-{column.name[:6]}-{number}"
     length = getattr(column.type, "length", None)
     return text[-length:] if length is not None else f"{text} {TRICKY} " * 50
