@@ -17,7 +17,7 @@ $(BIN)/pytest $(1) $(2) || { test $$? = 1 && echo "--- Once more, by itself: wha
 	&& $(BIN)/pytest $(2) --exitfirst -rA --show-capture=no --last-failed --last-failed-no-failures=none; }
 endef
 
-.PHONY: help serve test test-web test-vllm test-milvus test-processes test-faults fuzz fuzz-api check format bench bench-retrieval bench-answers bench-ingest bench-load bench-pages bench-quality bench-adapter bench-scale bench-start browser postgres screenshots examples clean
+.PHONY: help serve test test-web test-vllm test-milvus test-processes test-faults fuzz fuzz-api check format bench bench-retrieval bench-answers bench-ingest bench-load bench-pages bench-quality bench-adapter bench-scale bench-start browser postgres screenshots audit sbom examples clean
 
 help: ## List these targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -141,6 +141,13 @@ bench-scale: $(STAMP) ## Measure search and filling at 1,000 to 100,000 made-up 
 bench-start: $(STAMP) ## Measure cold start and idle memory
 	@$(BIN)/manualqa models pull
 	@$(BIN)/python -m eval bench start
+
+audit: $(STAMP) ## Ask the registry's advisories about every pinned library (needs a registry that has them)
+	@$(BIN)/python -m tests.deploy.audit
+
+sbom: $(STAMP) ## Write the bill of materials of the environment, sbom.json in CycloneDX's form
+	@"$$($(BIN)/python -m tests.deploy.environment | head -1)/cyclonedx-py" environment $(BIN)/python --pyproject pyproject.toml --output-reproducible -o sbom.json
+	@echo "sbom.json"
 
 examples: $(STAMP) ## Typeset the sample manuals again
 	@$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e '.[examples]'

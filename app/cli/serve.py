@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import json
-import logging
 import os
 import signal
 import socket
@@ -16,7 +15,6 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-import structlog
 import uvicorn
 from rich.console import Console
 
@@ -25,6 +23,7 @@ from app.catalogue.folder import DataFolder, RunNote
 from app.catalogue.keys import Role, new_secret
 from app.cli.client import Client
 from app.cli.link import fresh_link
+from app.cli.logs import configure_logging
 from app.cli.words import Words
 from app.errors import AddressUnusable, ManualqaError, PortInUse
 from app.phrases import translated
@@ -34,7 +33,6 @@ from app.wiring import Duty, build_services, check_weights
 
 SAMPLE_BASE = "sample"
 BACKLOG = 512
-LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 
 
 def run_server(
@@ -96,29 +94,6 @@ def owned_folder(settings: Settings, parts: Parts | None) -> Iterator[DataFolder
         yield folder
     finally:
         folder.release()
-
-
-def configure_logging(settings: Settings) -> None:
-    """JSON lines in `logs/server.log`; warnings and worse of libraries go there too."""
-    settings.logs_dir.mkdir(parents=True, exist_ok=True)
-    logging.basicConfig(
-        filename=settings.logs_dir / "server.log", level=LEVELS[settings.log_level], format="%(message)s", force=True
-    )
-    structlog.configure(
-        processors=[
-            structlog.contextvars.merge_contextvars,
-            structlog.stdlib.add_log_level,
-            structlog.stdlib.add_logger_name,
-            structlog.processors.TimeStamper(fmt="iso"),
-            structlog.processors.format_exc_info,
-            structlog.processors.JSONRenderer(ensure_ascii=False),
-        ],
-        logger_factory=structlog.stdlib.LoggerFactory(),
-        wrapper_class=structlog.stdlib.BoundLogger,
-        cache_logger_on_first_use=True,
-    )
-    for noisy in ("httpx", "httpcore", "openai", "chromadb", "alembic", "dbos", "sentence_transformers", "filelock"):
-        logging.getLogger(noisy).setLevel(logging.WARNING)
 
 
 def _stopped(_signal: int, _frame: object) -> None:
