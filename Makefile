@@ -17,7 +17,7 @@ $(BIN)/pytest $(1) $(2) || { test $$? = 1 && echo "--- Once more, by itself: wha
 	&& $(BIN)/pytest $(2) --exitfirst -rA --show-capture=no --last-failed --last-failed-no-failures=none; }
 endef
 
-.PHONY: help serve test test-web test-vllm test-milvus test-processes test-faults fuzz fuzz-api check format bench bench-retrieval bench-answers bench-ingest bench-load bench-pages bench-quality bench-adapter bench-scale bench-start browser postgres screenshots audit sbom examples clean
+.PHONY: help serve test test-web test-vllm test-milvus test-processes test-faults fuzz fuzz-api check format bench bench-retrieval bench-answers bench-ingest bench-load bench-pages bench-quality bench-adapter bench-scale bench-traffic bench-start browser postgres screenshots audit sbom examples clean
 
 help: ## List these targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -137,6 +137,11 @@ bench-adapter: $(STAMP) ## Train an adapter on labelled questions and compare it
 bench-scale: $(STAMP) ## Measure search and filling at 1,000 to 100,000 made-up chunks (--most 1000000: an hour) beside stock LangChain
 	@$(BIN)/python -m eval.baselines.environment > /dev/null || true
 	@$(BIN)/python -m eval bench scale
+
+bench-traffic: $(STAMP) ## Ten minutes of 20 questions, 5 searches and 2 uploads a second, and the overhead over the model server
+	@$(BIN)/manualqa models pull multilingual-e5-small
+	@$(BIN)/python -m eval.traffic.environment > /dev/null
+	@$(BIN)/python -m eval bench traffic
 
 bench-start: $(STAMP) ## Measure cold start and idle memory
 	@$(BIN)/manualqa models pull

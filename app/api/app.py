@@ -90,6 +90,8 @@ def create_app(services: Services, trainings: TrainingJobs | None = None) -> Fas
     hosting = build_hosting(services, registry)
     promoting = build_promoting(services, runs, registry, hosting)
 
+    measures = Measures()
+
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:  # noqa: ARG001
         if services.process_id is None:  # what others have half made is no left-over
@@ -97,7 +99,7 @@ def create_app(services: Services, trainings: TrainingJobs | None = None) -> Fas
         await to_thread.run_sync(hosting.start)
         await to_thread.run_sync(services.start)
         queues = (runs.work, trainings.work) if services.works else ()
-        background = [asyncio.create_task(work()) for work in (services.warm_up_model, *queues)]
+        background = [asyncio.create_task(work()) for work in (services.warm_up_model, measures.watch_loop, *queues)]
         try:
             yield
         finally:
@@ -122,8 +124,8 @@ def create_app(services: Services, trainings: TrainingJobs | None = None) -> Fas
     app.state.adapters, app.state.promoting = registry, promoting
     app.state.conversing = build_conversing(services)
     app.state.embedding_limiter = CapacityLimiter(1)
-    app.state.measures = Measures()
-    services.recorder.tell(app.state.measures.call)
+    app.state.measures = measures
+    services.recorder.tell(measures.call)
     app.state.rates = Rates()
     app.state.sign_in_links = SignInLinks()
     app.state.csp_reports = CspReports()
@@ -132,7 +134,7 @@ def create_app(services: Services, trainings: TrainingJobs | None = None) -> Fas
     app.add_middleware(Guard, audit=services.audit)
     app.add_middleware(BodyLimit, limit_kb=services.settings.max_body_kb)
     app.add_middleware(SecurityHeaders)
-    app.add_middleware(Observe, measures=app.state.measures)
+    app.add_middleware(Observe, measures=measures)
 
     @app.get("/openapi.json", include_in_schema=False, dependencies=[reader])
     def describe() -> JSONResponse:

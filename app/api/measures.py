@@ -5,6 +5,7 @@ No label is a user's string: routes are their templates, methods and statuses a 
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
@@ -22,6 +23,9 @@ OTHER = "other"
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _SECONDS = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0)
 """From a list of documents to an answer that a small model writes on two cores."""
+
+_LAG_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0)
+_LAG_EVERY_SECONDS = 0.1
 
 
 class Measures:
@@ -75,6 +79,12 @@ class Measures:
             ["grounded"],
             registry=self._registry,
         )
+        self._lag = Histogram(
+            "manualqa_event_loop_lag_seconds",
+            "How much later than it should the event loop comes to what waits.",
+            buckets=_LAG_SECONDS,
+            registry=self._registry,
+        )
         version = Gauge("manualqa_build", "1, with the version that runs.", ["version"], registry=self._registry)
         version.labels(__version__).set(1)
         ProcessCollector(registry=self._registry)
@@ -101,6 +111,14 @@ class Measures:
             self._tokens.labels("completion").inc(call.answer.completion_tokens or 0)
         self._sentences.labels("yes").inc(call.sentences - call.withheld)
         self._sentences.labels("no").inc(call.withheld)
+
+    async def watch_loop(self) -> None:
+        """Notes how late the event loop is, ten times a second, until it is cancelled."""
+        loop = asyncio.get_running_loop()
+        while True:
+            due = loop.time() + _LAG_EVERY_SECONDS
+            await asyncio.sleep(_LAG_EVERY_SECONDS)
+            self._lag.observe(max(0.0, loop.time() - due))
 
     def state(
         self, parts: Mapping[str, bool], documents: Mapping[DocumentState, int], jobs: Mapping[JobState, int]

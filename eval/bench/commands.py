@@ -193,6 +193,17 @@ def scale_command(
     _show("scale", work, scale.measure(work, load_settings(), most, stock=stock))
 
 
+@bench_cli.command("traffic")
+def traffic_command(
+    work: WorkOption = WORK,
+    seconds: Annotated[int, typer.Option("--seconds", min=30, help="How long. · 持续多久。")] = 600,
+) -> None:
+    """20 questions, 5 searches, 2 uploads a second; the overhead over the model. · 并发负载；相对模型服务器的开销。"""
+    from eval.bench import traffic  # noqa: PLC0415
+
+    _show("traffic", work, traffic.measure(seconds))
+
+
 def _need(data: Path) -> None:
     if not (data / "pdf").is_dir():
         sys.stderr.write(

@@ -108,3 +108,14 @@ def test_calls_and_conversations_go_after_their_days(api: Api, base: str) -> Non
     assert api.services.conversations.remove_older(0) > 0
     assert rows(api, base) == []
     assert api.client.get(f"/v1/conversations/{made['id']}").status_code == 404
+
+
+def test_the_lag_of_the_event_loop_is_told(api: Api) -> None:
+    def counted() -> float:
+        lines = api.client.get("/metrics").text.splitlines()
+        return float(
+            next(line for line in lines if line.startswith("manualqa_event_loop_lag_seconds_count")).split()[1]
+        )
+
+    before = counted()
+    api.until(lambda: counted() > before)

@@ -1,0 +1,1 @@
+"""Many users at once: those of locust, and a model server that costs nothing."""
