@@ -24,7 +24,7 @@ class Presence:
     Only what this process has seen itself counts, by its own clock: clocks of several machines need not agree, and
     after the database was away, when all were silent, it begins to count anew. `look_after` is called after each beat
     with the ids of all that live, and whether one has died since; `lost` where this process itself works and was taken
-    for dead, since then another does its work.
+    for dead, since then another does its work. `beaten` is called when all of that is done.
     """
 
     def __init__(
@@ -34,12 +34,14 @@ class Presence:
         lost_seconds: float,
         look_after: Callable[[set[str], bool], None],
         lost: Callable[[], None],
+        beaten: Callable[[], None] = lambda: None,
     ) -> None:
         self._processes = processes
         self._process = process
         self._lost_seconds = lost_seconds
         self._look_after = look_after
         self._lost = lost
+        self._beaten = beaten
         self._seen: dict[str, tuple[tuple[str, int], float]] = {}
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
@@ -78,6 +80,7 @@ class Presence:
                     self._processes.join(self._process)
                 died = self._bury(self._processes.beats())
                 self._look_after(self._processes.living(), died)
+                self._beaten()
             except (SQLAlchemyError, Unavailable) as error:
                 log.warning("process_not_heard", detail=repr(error))
                 self._seen.clear()

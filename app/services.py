@@ -211,7 +211,9 @@ class Services:
         self._presence: Presence | None = None
         if company is not None:
             seconds = settings.process_lost_seconds
-            self._presence = Presence(company.processes, company.process, seconds, self._look_after, _give_up)
+            self._presence = Presence(
+                company.processes, company.process, seconds, self._look_after, _give_up, settings.beat_file.touch
+            )
 
     # --- life ---------------------------------------------------------------------------------------------------------
 

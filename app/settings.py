@@ -407,6 +407,11 @@ class Settings(BaseSettings):
         return self.data_dir / "blob-cache"
 
     @property
+    def beat_file(self) -> Path:
+        """Touched by a process among others each time that it has done its part; its age tells whether it lives."""
+        return self.data_dir / "beat"
+
+    @property
     def index_dir(self) -> Path:
         return self.data_dir / "index"
 

@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 import threading
+import time
 import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -82,4 +83,12 @@ def test_a_healthcheck_asks_the_server(status: int, code: int) -> None:
 def test_a_healthcheck_of_nothing_fails() -> None:
     ended = subprocess.run([sys.executable, HEALTHCHECK, "http://127.0.0.1:9/readyz"], timeout=60, check=False)
     assert ended.returncode == 1
-    assert subprocess.run([sys.executable, HEALTHCHECK, "process"], timeout=60, check=False).returncode == 0
+
+
+@pytest.mark.parametrize(("age", "code"), [(0, 0), (60, 0), (600, 1), (None, 1)])
+def test_a_healthcheck_of_a_worker_looks_when_it_last_beat(tmp_path: Path, age: float | None, code: int) -> None:
+    beat = tmp_path / "beat"
+    if age is not None:
+        beat.touch()
+        os.utime(beat, (time.time() - age,) * 2)
+    assert subprocess.run([sys.executable, HEALTHCHECK, beat], timeout=60, check=False).returncode == code

@@ -104,11 +104,13 @@ def test_who_is_silent_for_too_long_is_noticed_and_who_was_taken_for_dead_is_tol
         if death:
             died.set()
 
-    watching = Presence(processes, ONE, 1.0, look_after, lost.set)
+    beaten = threading.Event()
+    watching = Presence(processes, ONE, 1.0, look_after, lost.set, beaten.set)
     watching.join()
     processes.join(TWO)  # and says nothing more
     watching.start()
     assert died.wait(60)
+    assert beaten.wait(60)
     assert TWO.id not in processes.living()
     assert not lost.is_set()
     processes.leave(ONE)  # as another would take it for dead
