@@ -49,6 +49,21 @@ class Measures:
         )
         self._documents = Gauge("manualqa_documents", "Documents by state.", ["state"], registry=self._registry)
         self._jobs = Gauge("manualqa_jobs", "Jobs by state.", ["state"], registry=self._registry)
+        self._model_calls = Gauge(
+            "manualqa_model_calls",
+            "Calls of the language model, running and waiting.",
+            ["state"],
+            registry=self._registry,
+        )
+        self._questions = Gauge(
+            "manualqa_questions_under_way", "Questions that have a place now.", registry=self._registry
+        )
+        self._refused = Counter(
+            "manualqa_questions_refused", "Questions answered 429 as all places were taken.", registry=self._registry
+        )
+        self._breakers = Gauge(
+            "manualqa_breaker_open", "1 where a part is left alone after failures.", ["part"], registry=self._registry
+        )
         version = Gauge("manualqa_build", "1, with the version that runs.", ["version"], registry=self._registry)
         version.labels(__version__).set(1)
         ProcessCollector(registry=self._registry)
@@ -60,6 +75,10 @@ class Measures:
         self._requests.labels(method, route, f"{status // 100}xx" if status else "none").inc()
         self._seconds.labels(method, route).observe(seconds)
 
+    def refused(self) -> None:
+        """A question had no place."""
+        self._refused.inc()
+
     def state(
         self, parts: Mapping[str, bool], documents: Mapping[DocumentState, int], jobs: Mapping[JobState, int]
     ) -> None:
@@ -70,6 +89,14 @@ class Measures:
             self._documents.labels(document_state.value).set(count)
         for job_state, count in jobs.items():
             self._jobs.labels(job_state.value).set(count)
+
+    def load(self, running: int, waiting: int, taken: int, breakers: Mapping[str, bool]) -> None:
+        """How much is under way, and what is left alone."""
+        self._model_calls.labels("running").set(running)
+        self._model_calls.labels("waiting").set(waiting)
+        self._questions.set(taken)
+        for part, is_open in breakers.items():
+            self._breakers.labels(part).set(is_open)
 
     def text(self) -> bytes:
         """All of it, in the text format of Prometheus."""
