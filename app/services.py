@@ -6,18 +6,20 @@ import os
 import threading
 import time
 from collections.abc import AsyncGenerator, Callable
-from contextlib import aclosing
+from contextlib import AbstractContextManager, aclosing, nullcontext
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Literal, get_args
 
 import anyio
 import structlog
-from anyio import to_thread
+from anyio import CapacityLimiter, to_thread
 from pydantic import SecretStr
 from sqlalchemy import Engine, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from app.authors import Authors, author_name
+from app.breakers import Breaker
 from app.catalogue.adapters import AdapterRows
 from app.catalogue.audit import Audit
 from app.catalogue.calibrations import Calibrations
@@ -32,6 +34,7 @@ from app.catalogue.inspection import Inspection
 from app.catalogue.keys import Keys
 from app.catalogue.processes import Process, Processes
 from app.catalogue.promotions import Promotions
+from app.catalogue.quotas import Quotas
 from app.catalogue.records import Job, KnowledgeBase
 from app.catalogue.web_sessions import WebSessions
 from app.errors import (
@@ -48,7 +51,9 @@ from app.errors import (
 from app.generate.answer import Answerer, AnswerLimits, Author
 from app.generate.engine import LocalEngine
 from app.generate.events import AnswerEvent, DoneEvent
+from app.generate.guarded_model import GuardedModel
 from app.generate.hosting import AdapterHost
+from app.generate.model_queue import ModelQueue, Patience, patience
 from app.generate.translate import Translator
 from app.ingest.backup.writing import BackupPlaces, Backups
 from app.ingest.consistency import Consistency, Mending
@@ -80,6 +85,8 @@ log = structlog.get_logger(__name__)
 EMBEDDER_RETRY_SECONDS = 5.0
 WARM_UP_POLL_SECONDS = 0.2
 IMAGES_SWEEP_SECONDS = 60.0
+ENDPOINT_REQUESTS = 32
+"""Calls at once to an endpoint, which has a queue of its own: vLLM writes that many side by side on one card."""
 _MOST_SWAPS = 3
 """Searches of one question at most, where documents or a new generation go live during each."""
 
@@ -158,7 +165,8 @@ class Services:
         self.run_token = token
         self.bases, self.documents, self.contents = stores.bases, stores.documents, stores.contents
         self.generations, self.jobs, self.files = stores.generations, stores.jobs, stores.files
-        self.keys, self.evaluations = Keys(sessions), Evaluations(sessions)
+        self.keys, self.quotas = Keys(sessions), Quotas(sessions)
+        self.evaluations = Evaluations(sessions)
         self.calibrations, self.trainings = Calibrations(sessions), Trainings(sessions)
         self.adapters, self.promotions = AdapterRows(sessions), Promotions(sessions)
         self.counts, self.audit = Counts(sessions), Audit(sessions)
@@ -178,7 +186,7 @@ class Services:
         self._database = database
         self._embedder = parts.embedder
         self._embedders = Embedders(parts.embedder, parts.open_embedder or _no_other_embedder)
-        self._model = parts.model
+        self._model = guarded(parts, settings)
         self._judge = parts.judge
         self.adapter_host = parts.adapter_host
         self._engine = parts.engine
@@ -187,10 +195,12 @@ class Services:
         self._images_swept = time.monotonic()
         self._stopping, self._draining, self._hurrying = threading.Event(), threading.Event(), threading.Event()
         self._searcher = Searcher(stores.vectors, stores.keywords, stores.contents, settings.candidates)
+        self._searching = CapacityLimiter(settings.search_threads)
+        self._index_breaker, self._embedder_breaker = _breakers_of_search(settings)
         self._answerer = Answerer(
-            parts.model, parts.embedder, AnswerLimits(settings.context_tokens, settings.max_answer_tokens)
+            self._model, parts.embedder, AnswerLimits(settings.context_tokens, settings.max_answer_tokens)
         )
-        translator = Translator(parts.model, settings.translate_seconds)
+        translator = Translator(self._model, settings.translate_seconds)
         self._wordings = Wordings(translator, stores.contents) if settings.translate_questions else None
         indexing = Indexing(stores, self._embedders.for_index)
         turns = Turns() if company is None else Turns(company.locks.of)
@@ -308,13 +318,14 @@ class Services:
             await anyio.sleep(WARM_UP_POLL_SECONDS)
         for language in get_args(Language):
             try:
-                await self._answerer.warm(language)
+                with patience(Patience.BACKGROUND):
+                    await self._answerer.warm(language)
             except Unavailable as error:
                 log.warning("warm_up_failed", detail=error.detail)
 
     @property
-    def model(self) -> LanguageModel:
-        """The language model that answers."""
+    def model(self) -> GuardedModel:
+        """The language model that answers, behind its queue."""
         return self._model
 
     @property
@@ -335,10 +346,26 @@ class Services:
         return {
             **workers,
             "catalogue": await to_thread.run_sync(self._catalogue_state),
-            "embedder": self._embedder_state,
+            **await self._search_states(),
             "model": PartState(model.state, required=False, detail=model.detail),
             "files": await to_thread.run_sync(self._files_state),
         }
+
+    async def _search_states(self) -> dict[str, PartState]:
+        """The embedder's, and that of an index on a server; what is left alone is tried here too, once that is due."""
+        index, embedder = self._index_breaker, self._embedder_breaker
+        states = {"embedder": self._embedder_state}
+        if embedder is not None and self._embedder_state.state == "ready":
+            ask = partial(self._embedder.embed_queries, ["ready?"])
+            states["embedder"] = await to_thread.run_sync(_state, embedder, EmbedderUnavailable, ask)
+        if index is not None:
+            ask_index = self._stores.vectors.indexes
+            states["index"] = await to_thread.run_sync(_state, index, IndexUnavailable, ask_index)
+        return states
+
+    def breakers(self) -> list[Breaker]:
+        """Of the model, and of what search needs where that is on a server."""
+        return [one for one in (self._model.breaker, self._index_breaker, self._embedder_breaker) if one is not None]
 
     def _catalogue_state(self) -> PartState:
         try:
@@ -404,6 +431,12 @@ class Services:
         self.authors.check(question.adapter)
         return base
 
+    async def found(self, question: Question) -> SearchResult:
+        """What `search` finds, in the other language too where the model is free to translate: nobody waits for it."""
+        with patience(Patience.NONE):
+            worded = await self.worded(question)
+        return await to_thread.run_sync(self.search, worded, limiter=self._searching)
+
     async def worded(self, question: Question) -> Question:
         """The question with its wording in the other language, where the manuals are also in that one.
 
@@ -442,16 +475,17 @@ class Services:
         own = Tuning(threshold=base.settings.threshold if question.threshold is None else question.threshold)
         tuning = own.over(self._calibrated(base)).over(self.uncalibrated(base))
         limit = question.limit or self.settings.top_k
-        return self._searcher.search(
-            embedder,
-            base.id,
-            base.index_id,
-            question.text,
-            limit,
-            tuning.threshold or 0.0,
-            tuning.keyword_weight or 0.0,
-            question.also,
-        )
+        with _guarding(self._index_breaker, IndexUnavailable), _guarding(self._embedder_breaker, EmbedderUnavailable):
+            return self._searcher.search(
+                embedder,
+                base.id,
+                base.index_id,
+                question.text,
+                limit,
+                tuning.threshold or 0.0,
+                tuning.keyword_weight or 0.0,
+                question.also,
+            )
 
     def _calibrated(self, base: KnowledgeBase, adapter_id: str | None = None) -> Tuning:
         """What holds of the knowledge base's calibration for its present index, and this server's model or adapter."""
@@ -499,7 +533,7 @@ class Services:
         started = time.monotonic()
         question = await self.worded(question)
         worded_seconds = time.monotonic() - started
-        result = await to_thread.run_sync(self.search, question)
+        result = await to_thread.run_sync(self.search, question, limiter=self._searching)
         result = replace(result, seconds=result.seconds + worded_seconds)
         chosen = question.language or base.settings.language
         language: Language = "zh" if (chosen or detect_language(question.text)) == "zh" else "en"
@@ -544,6 +578,35 @@ async def checked_answer(events: AsyncGenerator[object]) -> Answer:
     if answer is None:
         raise ManualqaError("the answer ended without its last event")
     return answer
+
+
+def guarded(parts: Parts, settings: Settings) -> GuardedModel:
+    """The model of these parts behind its queue: as many at once as the local server has slots for."""
+    own = settings.llm_slots if parts.engine is not None else ENDPOINT_REQUESTS
+    queue = ModelQueue(settings.model_requests or own, settings.model_queue_seconds)
+    return GuardedModel(parts.model, queue, Breaker("model", settings.breaker_failures, settings.breaker_seconds))
+
+
+def _breakers_of_search(settings: Settings) -> tuple[Breaker | None, Breaker | None]:
+    """Those of index and embedder, as far as they are on a server; what is in this process fails for one alone."""
+    limits = (settings.breaker_failures, settings.breaker_seconds)
+    index = None if settings.vector_store == "chroma" else Breaker("index", *limits)
+    return index, Breaker("embedder", *limits) if settings.embedder_base_url else None
+
+
+def _guarding(breaker: Breaker | None, kind: type[ManualqaError]) -> AbstractContextManager[None]:
+    return nullcontext() if breaker is None else breaker.guarding(kind)
+
+
+def _state(breaker: Breaker, kind: type[ManualqaError], ask: Callable[[], object]) -> PartState:
+    """Of a part that search needs: that of its breaker, and of a trial where one is due."""
+    if breaker.is_open:
+        try:
+            with breaker.guarding(kind):
+                ask()
+        except ManualqaError as error:
+            return PartState("down", required=True, detail=str(error.params.get("reason", "")))
+    return PartState("ready", required=True)
 
 
 def _give_up() -> None:

@@ -262,6 +262,38 @@ class Settings(BaseSettings):
         700, ge=200, description="Passages' share of the prompt; each token costs 1/55 s on two cores."
     )
 
+    # Overload: what waits for the model, and parts that fail.
+    model_requests: int | None = Field(
+        None,
+        ge=1,
+        le=1000,
+        description="Calls of the model at once; by default the slots of the local server, and 32 to an endpoint.",
+    )
+    model_queue: int = Field(
+        16, ge=0, le=10_000, description="Most questions that wait for the model; more are refused at once with 429."
+    )
+    model_queue_seconds: float = Field(
+        30.0, gt=0, description="Longest wait for the model's turn, then an extract is given."
+    )
+    search_threads: int = Field(
+        16,
+        ge=1,
+        le=200,
+        description="Searches at once; they have their own threads, so that slow ones hold up no page.",
+    )
+    parallel_uploads: int = Field(
+        16, ge=1, le=1000, description="Uploads at once; each has an open file of up to MQA_MAX_UPLOAD_MB."
+    )
+    breaker_failures: int = Field(
+        3,
+        ge=1,
+        le=100,
+        description="Failures in a row after which the model, the embedder's endpoint or Milvus is left alone.",
+    )
+    breaker_seconds: float = Field(
+        5.0, gt=0, le=60, description="How long such a part is left alone before it is tried again."
+    )
+
     # Questions.
     max_question_characters: int = Field(2000, gt=0, description="Longest question; longer ones are pasted documents.")
     max_batch_questions: int = Field(50, gt=0, description="Most questions of one ask-batch call.")

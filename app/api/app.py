@@ -31,6 +31,7 @@ from app.api import (
     questions,
     sign_in_links,
 )
+from app.api.admission import Admission
 from app.api.compatible import chat, embeddings, models
 from app.api.csp_reports import CspReports
 from app.api.deps import reader
@@ -39,6 +40,7 @@ from app.api.headers import SecurityHeaders
 from app.api.limits import BodyLimit
 from app.api.measures import Measures
 from app.api.observe import Observe
+from app.api.places import Places
 from app.api.rates import Rates
 from app.api.sign_in_links import SignInLinks
 from app.api.users_first import UsersFirst
@@ -124,6 +126,8 @@ def create_app(services: Services, trainings: TrainingJobs | None = None) -> Fas
     app.state.adapters, app.state.promoting = registry, promoting
     app.state.conversing = build_conversing(services)
     app.state.embedding_limiter = CapacityLimiter(1)
+    app.state.places = Places(services.model.queue.most + services.settings.model_queue)
+    app.state.uploading = CapacityLimiter(services.settings.parallel_uploads)
     app.state.measures = measures
     services.recorder.tell(measures.call)
     app.state.rates = Rates()
@@ -132,6 +136,7 @@ def create_app(services: Services, trainings: TrainingJobs | None = None) -> Fas
     problems.install(app)
     app.add_middleware(UsersFirst, courtesy=runs.courtesy)
     app.add_middleware(Guard, audit=services.audit)
+    app.add_middleware(Admission, places=app.state.places, measures=measures)  # once the body is there
     app.add_middleware(BodyLimit, limit_kb=services.settings.max_body_kb)
     app.add_middleware(SecurityHeaders)
     app.add_middleware(Observe, measures=measures)

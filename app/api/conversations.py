@@ -22,7 +22,7 @@ from app.api.conversation_schemas import (
     TurnIn,
     TurnOut,
 )
-from app.api.deps import KeyDep, LanguageDep, ServicesDep, reader
+from app.api.deps import KeyDep, LanguageDep, ServicesDep, count_questions, reader
 from app.api.events import EVENT_STREAM, HEADERS, sse
 from app.api.jobs import Limit, Offset
 from app.api.problems import reason
@@ -118,6 +118,7 @@ async def ask_in_conversation(
     conversation = await to_thread.run_sync(services.conversations.get, conversation_id, key.id)
     question = put(conversation.knowledge_base_id, body, key, Channel.CONVERSATION)
     await to_thread.run_sync(conversing.check, conversation_id, key.id, question)
+    await count_questions(services, key)
     events = _events(conversing, conversation_id, key.id, question, language)
     return StreamingResponse(events, media_type=EVENT_STREAM, headers=HEADERS)
 

@@ -13,6 +13,7 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from app.api.language import request_language
 from app.api.origin import SAFE_METHODS, require_same_origin
+from app.api.places import leave
 from app.catalogue.changes import Change, begin_change
 from app.catalogue.keys import Role, local_user
 from app.catalogue.records import Key
@@ -50,6 +51,7 @@ async def get_key(
     try:
         key = await to_thread.run_sync(_caller, request, services, credentials)
     except KeyInvalid:
+        leave(request.scope)
         await anyio.sleep(services.settings.wrong_key_seconds)  # guessing is slow, and nobody else waits for it
         raise
     request.app.state.rates.count(key)
@@ -96,6 +98,12 @@ async def read_metrics(
 
 
 KeyDep = Annotated[Key, Depends(get_key)]
+
+
+async def count_questions(services: Services, key: Key, questions: int = 1) -> None:
+    """So many questions are about to be asked with this key; raises `QuotaSpent`."""
+    if key.questions_per_day is not None:
+        await to_thread.run_sync(services.quotas.count, key, questions)
 
 
 def _require(needed: Role) -> params.Depends:

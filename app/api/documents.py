@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Final
 
-from anyio import to_thread
+from anyio import CapacityLimiter, WouldBlock, to_thread
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import FileResponse
 from starlette.types import Receive, Scope, Send
@@ -18,7 +19,7 @@ from app.api.problems import reason
 from app.api.schemas import ChunkList, ChunkOut, DocumentList, DocumentOut, Uploaded
 from app.catalogue.documents import DocumentSort
 from app.catalogue.records import Document
-from app.errors import BlobDamaged, DocumentNotFound, InvalidRequest
+from app.errors import BlobDamaged, DocumentNotFound, InvalidRequest, UploadsFull
 from app.ingest.files import StoredFile
 from app.ingest.media import display_name
 from app.services import Services
@@ -62,7 +63,8 @@ async def upload_document(
     """
     shown = display_name(name)
     await to_thread.run_sync(services.bases.get, knowledge_base_id)
-    received = await _receive(request, services)
+    with _uploading(request):
+        received = await _receive(request, services)
     added = await to_thread.run_sync(
         partial(services.library.add, replaces=replace), knowledge_base_id, shown, received
     )
@@ -71,6 +73,21 @@ async def upload_document(
     return Uploaded(
         document=document_out(added.document, language), job=job_out(added.job, language), created=added.created
     )
+
+
+@contextmanager
+def _uploading(request: Request) -> Iterator[None]:
+    """One upload more within the block; raises `UploadsFull` where there are too many."""
+    limiter: CapacityLimiter = request.app.state.uploading
+    upload = object()
+    try:
+        limiter.acquire_on_behalf_of_nowait(upload)
+    except WouldBlock as error:
+        raise UploadsFull(limit=int(limiter.total_tokens)) from error
+    try:
+        yield
+    finally:
+        limiter.release_on_behalf_of(upload)
 
 
 async def _receive(request: Request, services: Services) -> StoredFile:

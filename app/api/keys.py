@@ -21,7 +21,12 @@ def create_key(body: KeyIn, services: ServicesDep) -> NewKeyOut:
     """Make a key; its secret is in this response and nowhere else."""
     ends = None if body.expires_in_days is None else now() + timedelta(days=body.expires_in_days)
     made = services.keys.create(
-        checked_name(body.name), body.role, body.knowledge_base_ids, ends, body.requests_per_minute
+        checked_name(body.name),
+        body.role,
+        body.knowledge_base_ids,
+        ends,
+        body.requests_per_minute,
+        body.questions_per_day,
     )
     return _with_secret(*made)
 
@@ -53,6 +58,7 @@ def _key_out(key: Key) -> KeyOut:
         revoked_at=key.revoked_at,
         knowledge_base_ids=None if key.knowledge_base_ids is None else sorted(key.knowledge_base_ids),
         requests_per_minute=key.requests_per_minute,
+        questions_per_day=key.questions_per_day,
         expires_at=key.expires_at,
         last_used_at=key.last_used_at,
     )

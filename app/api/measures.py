@@ -85,6 +85,21 @@ class Measures:
             buckets=_LAG_SECONDS,
             registry=self._registry,
         )
+        self._model_calls = Gauge(
+            "manualqa_model_calls",
+            "Calls of the language model, running and waiting.",
+            ["state"],
+            registry=self._registry,
+        )
+        self._questions = Gauge(
+            "manualqa_questions_under_way", "Questions that have a place now.", registry=self._registry
+        )
+        self._refused = Counter(
+            "manualqa_questions_refused", "Questions answered 429 as all places were taken.", registry=self._registry
+        )
+        self._breakers = Gauge(
+            "manualqa_breaker_open", "1 where a part is left alone after failures.", ["part"], registry=self._registry
+        )
         version = Gauge("manualqa_build", "1, with the version that runs.", ["version"], registry=self._registry)
         version.labels(__version__).set(1)
         ProcessCollector(registry=self._registry)
@@ -120,6 +135,10 @@ class Measures:
             await asyncio.sleep(_LAG_EVERY_SECONDS)
             self._lag.observe(max(0.0, loop.time() - due))
 
+    def refused(self) -> None:
+        """A question had no place."""
+        self._refused.inc()
+
     def state(
         self, parts: Mapping[str, bool], documents: Mapping[DocumentState, int], jobs: Mapping[JobState, int]
     ) -> None:
@@ -130,6 +149,14 @@ class Measures:
             self._documents.labels(document_state.value).set(count)
         for job_state, count in jobs.items():
             self._jobs.labels(job_state.value).set(count)
+
+    def load(self, running: int, waiting: int, taken: int, breakers: Mapping[str, bool]) -> None:
+        """How much is under way, and what is left alone."""
+        self._model_calls.labels("running").set(running)
+        self._model_calls.labels("waiting").set(waiting)
+        self._questions.set(taken)
+        for part, is_open in breakers.items():
+            self._breakers.labels(part).set(is_open)
 
     def text(self) -> bytes:
         """All of it, in the text format of Prometheus."""

@@ -21,4 +21,7 @@ async def metrics(request: Request, services: ServicesDep) -> Response:
         await to_thread.run_sync(services.counts.documents),
         await to_thread.run_sync(services.counts.jobs),
     )
+    queue, places = services.model.queue, request.app.state.places
+    breakers = {one.part: one.is_open for one in services.breakers()}
+    measures.load(queue.running, queue.waiting, places.taken, breakers)
     return Response(measures.text(), media_type=CONTENT_TYPE)

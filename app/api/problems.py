@@ -29,6 +29,7 @@ from app.errors import (
     KeyMissing,
     ManualqaError,
     MethodNotAllowed,
+    QuotaSpent,
     RateLimited,
     RouteNotFound,
     SessionEnded,
@@ -87,7 +88,7 @@ def _headers(error: ManualqaError, language: Language) -> dict[str, str]:
         headers["WWW-Authenticate"] = "Bearer"
     if isinstance(error, Unavailable):
         headers["Retry-After"] = RETRY_AFTER_SECONDS
-    if isinstance(error, RateLimited):
+    if isinstance(error, RateLimited | QuotaSpent):
         headers["Retry-After"] = str(error.params["retry_after"])
     return headers
 

@@ -14,7 +14,7 @@ from fastapi.responses import StreamingResponse
 from pydantic import BaseModel
 
 from app.api.conversation_schemas import TurnIn
-from app.api.deps import KeyDep, LanguageDep, ServicesDep, reader
+from app.api.deps import KeyDep, LanguageDep, ServicesDep, count_questions, reader
 from app.api.documents import chunk_out
 from app.api.events import EVENT_STREAM, HEADERS, sse
 from app.api.problems import reason
@@ -58,8 +58,7 @@ async def search(knowledge_base_id: str, body: SearchIn, services: ServicesDep) 
     Where the manuals are in both languages, they are searched for the question in both.
     """
     question = Question(knowledge_base_id, body.question, limit=body.limit, threshold=body.threshold)
-    result = await to_thread.run_sync(services.search, await services.worded(question))
-    return search_out(result)
+    return search_out(await services.found(question))
 
 
 _stream_docs = {
@@ -83,6 +82,7 @@ async def ask(
     """
     question = put(knowledge_base_id, body, key, Channel.API)
     await to_thread.run_sync(services.check_question, question)
+    await count_questions(services, key)
     if body.stream or EVENT_STREAM in request.headers.get("accept", ""):
         return StreamingResponse(_events(services, question, language), media_type=EVENT_STREAM, headers=HEADERS)
     answer = await while_connected(request, services.ask(question))
@@ -159,6 +159,7 @@ async def ask_batch(
         raise InvalidInput(reason=f"{count} questions are more than the {limit} allowed (MQA_MAX_BATCH_QUESTIONS)")
     await to_thread.run_sync(services.bases.get, knowledge_base_id)
     await to_thread.run_sync(services.authors.check, body.adapter)
+    await count_questions(services, key, len(body.questions))
     questions = [
         Question(
             knowledge_base_id,

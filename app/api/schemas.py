@@ -346,6 +346,9 @@ class KeyIn(Body):
     requests_per_minute: Annotated[int, Field(ge=1, le=100_000)] | None = Field(
         default=None, description="More are refused with 429, for as long as `Retry-After` says; by default never."
     )
+    questions_per_day: Annotated[int, Field(ge=1, le=10_000_000)] | None = Field(
+        default=None, description="Questions in a day of UTC; more are refused with 429 until midnight. By default any."
+    )
     expires_in_days: Annotated[int, Field(ge=1, le=3650)] | None = Field(
         default=None, description="Days from now after which it is refused; by default never."
     )
@@ -365,6 +368,7 @@ class KeyOut(Shape):
     revoked_at: datetime | None
     knowledge_base_ids: list[str] | None = Field(description="The only ones it may use; null for all.")
     requests_per_minute: int | None
+    questions_per_day: int | None
     expires_at: datetime | None
     last_used_at: datetime | None = Field(description="Some minutes late.")
 

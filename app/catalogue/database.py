@@ -19,7 +19,19 @@ from alembic import command
 from alembic.config import Config
 from alembic.util.exc import CommandError
 from pydantic import SecretStr
-from sqlalchemy import URL, Column, ColumnElement, Connection, Engine, String, create_engine, event, make_url, text
+from sqlalchemy import (
+    URL,
+    Column,
+    ColumnElement,
+    Connection,
+    Engine,
+    String,
+    Update,
+    create_engine,
+    event,
+    make_url,
+    text,
+)
 from sqlalchemy.engine.interfaces import ExceptionContext
 from sqlalchemy.exc import ArgumentError, OperationalError, SQLAlchemyError
 from sqlalchemy.orm import Session, sessionmaker
@@ -32,10 +44,13 @@ log = structlog.get_logger(__name__)
 
 _WRITES = "manualqa_writes"
 _MIGRATES = "manualqa_migrates"
+_HURRIES = "manualqa_hurries"
 
 _CONNECT_SECONDS: Final = 5
 _WAIT_SECONDS: Final = 30
 """Longest wait for the write lock, a free connection, or one statement: as long as SQLite waits for its lock."""
+_HURRY_MILLISECONDS: Final = 100
+"""Longest wait for the write lock of what need not be written."""
 _SHORTEST_PAUSE: Final = 0.01
 _LONGEST_PAUSE: Final = 0.5
 """Seconds between two tries of a lock that another holds."""
@@ -63,11 +78,13 @@ class Sessions:
             reading.update(isolation_level="REPEATABLE READ", postgresql_readonly=True)
         self._reading = sessionmaker(engine.execution_options(**reading))
         self._writing = sessionmaker(engine.execution_options(**writing))
-        for made in (self._reading, self._writing):
+        self._hurrying = sessionmaker(engine.execution_options(**writing, **{_HURRIES: True}))
+        for made in (self._reading, self._writing, self._hurrying):
             event.listen(made, "do_orm_execute", keep_within)
-        event.listen(self._writing, "before_flush", keep_new_within)
-        event.listen(self._writing, "before_commit", note_change)
-        event.listen(self._writing, "after_commit", keep_note)
+        for made in (self._writing, self._hurrying):
+            event.listen(made, "before_flush", keep_new_within)
+            event.listen(made, "before_commit", note_change)
+            event.listen(made, "after_commit", keep_note)
 
     def __call__(self) -> Session:
         return self._reading()
@@ -75,6 +92,14 @@ class Sessions:
     def begin(self) -> AbstractContextManager[Session]:
         """A session that commits at the end, or rolls everything back."""
         return self._writing.begin()
+
+    def note(self, statement: Update) -> None:
+        """Writes what is good to know but no reason to wait: nothing, where another holds the write lock."""
+        try:
+            with self._hurrying.begin() as session:
+                session.execute(statement)
+        except OperationalError as error:
+            log.info("note_left_out", problem=str(error.orig))
 
 
 class Locks:
@@ -228,6 +253,9 @@ def _configure_sqlite(connection: sqlite3.Connection, record: object) -> None:  
 
 def _begin_sqlite(connection: Connection) -> None:
     writes = connection.get_execution_options().get(_WRITES)
+    if writes:
+        wait = _HURRY_MILLISECONDS if connection.get_execution_options().get(_HURRIES) else 1000 * _WAIT_SECONDS
+        connection.exec_driver_sql(f"PRAGMA busy_timeout = {wait}")
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
 
@@ -313,6 +341,8 @@ def _begin_postgres(connection: Connection) -> None:
     if options.get(_MIGRATES):  # another process may be at it, for as long as it takes
         connection.exec_driver_sql("SET LOCAL lock_timeout = 0")
         connection.exec_driver_sql("SET LOCAL statement_timeout = 0")
+    if options.get(_HURRIES):
+        connection.exec_driver_sql(f"SET LOCAL lock_timeout = {_HURRY_MILLISECONDS}")
     if options.get(_WRITES):
         connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_lock_number('writes')})")
 

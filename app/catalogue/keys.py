@@ -66,6 +66,7 @@ class Keys:
         knowledge_base_ids: Sequence[str] | None = None,
         expires_at: datetime | None = None,
         requests_per_minute: int | None = None,
+        questions_per_day: int | None = None,
     ) -> tuple[Key, str]:
         """A new key and its secret, which is not kept and cannot be shown again.
 
@@ -83,6 +84,7 @@ class Keys:
             limited=knowledge_base_ids is not None,
             expires_at=expires_at,
             requests_per_minute=requests_per_minute,
+            questions_per_day=questions_per_day,
         )
         with self._sessions.begin() as session:
             session.add(row)
@@ -120,8 +122,7 @@ class Keys:
                 raise KeyExpired
             key = key_of(session, row)
         if key.last_used_at is None or moment - key.last_used_at > _USED:
-            with self._sessions.begin() as session:
-                session.execute(update(KeyRow).where(KeyRow.id == key.id).values(last_used_at=moment))
+            self._sessions.note(update(KeyRow).where(KeyRow.id == key.id).values(last_used_at=moment))
         return key
 
     def rotate(self, key_id: str, overlap: timedelta) -> tuple[Key, str]:
@@ -171,6 +172,7 @@ def key_of(session: Session, row: KeyRow) -> Key:
         revoked_at=row.revoked_at,
         knowledge_base_ids=frozenset(session.scalars(scopes)) if row.limited else None,
         requests_per_minute=row.requests_per_minute,
+        questions_per_day=row.questions_per_day,
         expires_at=row.expires_at,
         last_used_at=row.last_used_at,
     )

@@ -118,5 +118,6 @@ class Key:
     revoked_at: datetime | None = None
     knowledge_base_ids: frozenset[str] | None = None
     requests_per_minute: int | None = None
+    questions_per_day: int | None = None
     expires_at: datetime | None = None
     last_used_at: datetime | None = None

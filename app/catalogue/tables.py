@@ -276,6 +276,7 @@ class KeyRow(Table):
     revoked_at: Mapped[datetime | None] = mapped_column(UtcDateTime, default=None)
     limited: Mapped[bool] = mapped_column(default=False)
     requests_per_minute: Mapped[int | None] = mapped_column(Integer, default=None)
+    questions_per_day: Mapped[int | None] = mapped_column(Integer, default=None)
     expires_at: Mapped[datetime | None] = mapped_column(UtcDateTime, default=None)
     last_used_at: Mapped[datetime | None] = mapped_column(UtcDateTime, default=None)
     previous_sha256: Mapped[str | None] = mapped_column(String(64), index=True, unique=True, default=None)
@@ -291,6 +292,16 @@ class KeyScopeRow(Table):
     knowledge_base_id: Mapped[str] = mapped_column(
         ForeignKey("knowledge_bases.id", ondelete="CASCADE"), primary_key=True, index=True
     )
+
+
+class KeyDayRow(Table):
+    """The questions that a key has asked on a day of UTC, such as 2026-11-29; for keys with a quota."""
+
+    __tablename__ = "key_days"
+
+    key_id: Mapped[str] = mapped_column(ForeignKey("api_keys.id", ondelete="CASCADE"), primary_key=True)
+    day: Mapped[str] = mapped_column(String(10), primary_key=True)
+    questions: Mapped[int] = mapped_column(Integer)
 
 
 class AuditRow(Table):

@@ -61,10 +61,8 @@ class WebSessions:
             raise SessionEnded
         later = self._end(row.created_at, moment)
         if later - row.expires_at > self._idle / _STEP:
-            with self._sessions.begin() as session:
-                session.execute(
-                    update(WebSessionRow).where(WebSessionRow.sha256 == row.sha256).values(expires_at=later)
-                )
+            mine = WebSessionRow.sha256 == row.sha256
+            self._sessions.note(update(WebSessionRow).where(mine).values(expires_at=later))
         return key
 
     def close(self, secret: str) -> None:

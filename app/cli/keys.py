@@ -30,11 +30,19 @@ def create_key(
     per_minute: Annotated[
         int | None, typer.Option(help="Requests it may make in a minute; by default any. · 每分钟请求上限；默认不限。")
     ] = None,
+    per_day: Annotated[
+        int | None,
+        typer.Option(
+            "--questions-per-day",
+            help="Questions it may ask in a day (UTC); by default any. · 每天（UTC）提问上限；默认不限。",
+        ),
+    ] = None,
     json_: JsonFlag = False,
 ) -> None:
     """Make an API key; it is shown once. · 新建 API 密钥；仅显示一次。"""
     at = terminal()
     body: dict[str, Any] = {"name": name, "role": role, "expires_in_days": days, "requests_per_minute": per_minute}
+    body["questions_per_day"] = per_day
     with at.client() as client:
         if bases:
             body["knowledge_base_ids"] = [find_base(at, client, base)["id"] for base in bases]
@@ -57,6 +65,8 @@ def list_keys(json_: JsonFlag = False) -> None:
         limits = key["knowledge_base_ids"]
         scope = at.words("key_for_all") if limits is None else ", ".join(names.get(one, one) for one in limits)
         until = "" if key["expires_at"] is None else "  " + at.words("key_until", day=key["expires_at"][:10])
+        if key["questions_per_day"] is not None:
+            until += "  " + at.words("key_quota", count=key["questions_per_day"])
         at.out.print(f"{key['id']}  {key['role']:8} {state:8} {key['name']}  ({scope}){until}", markup=False)
 
 

@@ -204,6 +204,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "key_revoked": ("revoked", "已吊销"),
     "key_for_all": ("all knowledge bases", "全部知识库"),
     "key_until": ("until {day}", "有效至 {day}"),
+    "key_quota": ("{count} questions a day", "每天 {count} 个问题"),
     "llm": ("language model", "语言模型"),
     "embedder": ("embedding model", "嵌入模型"),
     "of_questions": ("{done}/{total} questions", "{done}/{total} 题"),

@@ -17,10 +17,10 @@
     |                           TrainingBaseUnusable, TrainingDoesNotFit, TrainingEnded, TrainingDone, TrainingsFull,
     |                           BackupRunning
     |- Denied                   KeyMissing (401), KeyInvalid (401), KeyExpired (401), SessionEnded (401), SignInLinkInvalid (401),
-    |                           RoleTooLow (403), KeyLimited (403), CrossSite (403), RateLimited (429)
+    |                           RoleTooLow (403), KeyLimited (403), CrossSite (403), RateLimited (429), QuotaSpent (429)
     |- DocumentError            Unreadable, EmptyFile, NoText, NeedsOcr, Encrypted, TooManyPages, DocumentTooCostly,
     |                           PageImageFailed, IngestFailed, RebuildFailed, GaveUp, BlobDamaged
-    |- Unavailable (503)        ModelUnavailable, ModelBusy (429), EmbedderUnavailable, OcrUnavailable, IndexUnavailable, DiskFull (507),
+    |- Unavailable (503)        ModelUnavailable, ModelBusy (429), QuestionsFull (429), UploadsFull (429), EmbedderUnavailable, OcrUnavailable, IndexUnavailable, DiskFull (507),
     |                           NotReady, PagesBusy, BlobsUnavailable, BackupFailed, MoveBroken, EvaluationQueueFull (429), EvaluationStopped, HostingFailed,
     |                           TrainingQueueFull (429)
     |- TrainingDiverged, TrainingFailed, TrainingGaveUp (500)
@@ -42,6 +42,7 @@ from app.errors.access import (
     KeyInvalid,
     KeyLimited,
     KeyMissing,
+    QuotaSpent,
     RateLimited,
     RoleTooLow,
     SessionEnded,
@@ -179,7 +180,9 @@ from app.errors.unavailable import (
     NotReady,
     OcrUnavailable,
     PagesBusy,
+    QuestionsFull,
     Unavailable,
+    UploadsFull,
 )
 
 __all__ = [
@@ -281,6 +284,8 @@ __all__ = [
     "QuestionEmpty",
     "QuestionSetInvalid",
     "QuestionTooLong",
+    "QuestionsFull",
+    "QuotaSpent",
     "RateLimited",
     "RebuildFailed",
     "RebuildRunning",
@@ -313,6 +318,7 @@ __all__ = [
     "UnknownModel",
     "Unreadable",
     "UnsupportedType",
+    "UploadsFull",
     "WeightsCorrupt",
     "WeightsMissing",
     "errors_by_code",

@@ -46,6 +46,13 @@ class RateLimited(Denied):
     zh = "此密钥一分钟内已发出 {limit} 个请求。请在 {retry_after} 秒后重试。"
 
 
+class QuotaSpent(Denied):
+    """This key may ask {limit} questions a day (UTC), of which {left} are left today. Try again in {retry_after} seconds."""
+
+    status = 429
+    zh = "此密钥每天（UTC）可提 {limit} 个问题，今天还剩 {left} 个。请在 {retry_after} 秒后重试。"
+
+
 class RoleTooLow(Denied):
     """This key has the role {role}; {needed} is needed."""
 

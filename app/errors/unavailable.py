@@ -25,6 +25,20 @@ class ModelBusy(Unavailable):
     zh = "语言模型正忙。请稍后再试。"
 
 
+class QuestionsFull(Unavailable):
+    """The server answers and holds as many questions as it can. Try again in a moment."""
+
+    status = 429
+    zh = "服务器正在回答和等待的问题已达上限。请稍后再试。"
+
+
+class UploadsFull(Unavailable):
+    """{limit} files are being uploaded already. Try again in a moment."""
+
+    status = 429
+    zh = "已有 {limit} 个文件正在上传。请稍后再试。"
+
+
 class EmbedderUnavailable(Unavailable):
     """The embedding model is not available: {reason}."""
 

@@ -14,6 +14,7 @@ from anyio import to_thread
 from app.catalogue.records import KnowledgeBase
 from app.errors import KnowledgeBaseEmpty
 from app.evaluation.courtesy import Courtesy
+from app.generate.model_queue import Patience, patience
 from app.ports import Message
 from app.services import Services
 from app.types import DocumentState, Language
@@ -124,5 +125,6 @@ def _read(
 
 
 async def _written(services: Services, messages: list[Message]) -> str:
-    async with aclosing(services.model.stream(messages, MOST_TOKENS)) as pieces:
-        return "".join([piece async for piece in pieces if isinstance(piece, str)])
+    with patience(Patience.BACKGROUND):
+        async with aclosing(services.model.stream(messages, MOST_TOKENS)) as pieces:
+            return "".join([piece async for piece in pieces if isinstance(piece, str)])

@@ -26,6 +26,7 @@ from app.errors import (
 )
 from app.evaluation.asking import Asker
 from app.evaluation.courtesy import Courtesy
+from app.generate.model_queue import Patience, patience
 from app.services import Question, Services
 from app.types import JobState
 from eval.question_sets import LabelledQuestion
@@ -86,6 +87,10 @@ class Runner:
     async def work(self) -> None:
         """Until it is cancelled or the server drains; what is under way then goes on at the next start."""
         self._loop = asyncio.get_running_loop()
+        with patience(Patience.BACKGROUND):
+            await self._work()
+
+    async def _work(self) -> None:
         while not self._services.is_draining():
             self._called.clear()
             try:

@@ -21,6 +21,7 @@ from app.finetune.proofs import Proof, find_proof, states_answer
 from app.finetune.splitting import SplitBy, split
 from app.generate.context import Passage, select_passages
 from app.generate.grounding import ground
+from app.generate.model_queue import Patience, patience
 from app.generate.prompt import REFUSAL, completion, grounded_messages
 from app.services import Question, Services
 from app.text.fences import as_data
@@ -112,9 +113,11 @@ async def prepare(
     `Services.check_question` and `Services.search` do.
     """
     maker = await to_thread.run_sync(_Maker, services, knowledge_base_id, choices)
-    asked = {
-        pair.question.id: await services.worded(Question(knowledge_base_id, pair.question.question)) for pair in pairs
-    }
+    with patience(Patience.BACKGROUND):
+        asked = {
+            pair.question.id: await services.worded(Question(knowledge_base_id, pair.question.question))
+            for pair in pairs
+        }
     nearest = await to_thread.run_sync(maker.nearest_documents, pairs, asked)
     sides = await to_thread.run_sync(split, pairs, choices.heldout_share, choices.seed, choices.split_by, nearest)
     made = (_Made(), _Made())

@@ -94,9 +94,11 @@ def main(folder: Path) -> None:
     """Runs until it is stopped or kills itself; the product's settings come from the environment."""
     failpoints.watch(Watcher(folder))
     settings = Settings()
+    endpoint = FixedEndpoint(settings.llm_base_url or "http://127.0.0.1:9/v1")
+    seconds = settings.llm_first_token_seconds if settings.llm_base_url else 1.0
     parts = Parts(
         WordEmbedder(),
-        OpenAICompatibleModel("none", FixedEndpoint("http://127.0.0.1:9/v1"), first_token_seconds=1, total_seconds=1),
+        OpenAICompatibleModel("none", endpoint, first_token_seconds=seconds, total_seconds=seconds),
         reading=replace(reading(settings), ocr=ScriptedOcr()),
     )
     run_server(settings, Words("en"), Console(), None, parts)

@@ -22,7 +22,7 @@ from app.api.compatible.faults import FAULT_RESPONSES, fault_out
 from app.api.compatible.models import asked_model
 from app.api.compatible.schemas import ChatIn, ChoiceOut, CompletionOut, MessageOut, UsageOut
 from app.api.conversations import ConversingDep
-from app.api.deps import KeyDep, LanguageDep, ServicesDep, reader
+from app.api.deps import KeyDep, LanguageDep, ServicesDep, count_questions, reader
 from app.api.events import EVENT_STREAM, HEADERS, KEEP_ALIVE_SECONDS
 from app.api.questions import GONE, while_connected
 from app.conversing import Conversing
@@ -89,6 +89,7 @@ async def complete_chat(
     model = await to_thread.run_sync(asked_model, services, body.model)
     question = Question(model.base.id, asked.question, adapter=model.adapter, asker=key.id, channel=Channel.OPENAI)
     await to_thread.run_sync(services.check_question, question)
+    await count_questions(services, key)
     frame = _Frame(body.model)
     if body.stream:
         tells_usage = body.stream_options is not None and body.stream_options.include_usage is True

@@ -95,7 +95,7 @@ def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
 
 
 @contextmanager
-def an_api(folder: Path) -> Iterator[Api]:
+def an_api(folder: Path, **changes: Any) -> Iterator[Api]:  # noqa: ANN401 - settings
     """An application of its own, with its data in `folder`."""
     with scripted_model() as model:
         settings = Settings(
@@ -116,7 +116,9 @@ def an_api(folder: Path) -> Iterator[Api]:
             adapter_base=str(a_base_folder(folder / "tiny-model")),
             max_adapter_mb=1,
             min_free_disk_mb=1,
+            breaker_seconds=0.01,
         )
+        settings = settings.model_copy(update=changes)
         endpoint = FixedEndpoint(model.base_url)
         language_model = OpenAICompatibleModel("scripted", endpoint, first_token_seconds=5, total_seconds=10)
         embedder = GatedEmbedder(held=HELD)

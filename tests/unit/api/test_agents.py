@@ -67,7 +67,7 @@ def test_a_call_that_is_taken_back_ends_the_models_request(
     tools: Any,  # noqa: ANN401
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(api.services.model, "_total_seconds", 10 * BUSY_SECONDS)  # so that no limit ends it
+    monkeypatch.setattr(api.services.model._model, "_total_seconds", 10 * BUSY_SECONDS)  # so that no limit ends it
     api.model_says(RIGHT, Fault.STALL_MIDWAY)
     api.model.gone.clear()
     before = len(api.model.requests)
@@ -87,7 +87,7 @@ def test_a_call_that_is_taken_back_ends_the_models_request(
 def test_an_agent_that_leaves_over_http_ends_the_models_request(
     api: Api, kettle: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(api.services.model, "_total_seconds", 10 * BUSY_SECONDS)
+    monkeypatch.setattr(api.services.model._model, "_total_seconds", 10 * BUSY_SECONDS)
     api.model_says(RIGHT, Fault.STALL_MIDWAY)
     api.model.gone.clear()
     before = len(api.model.requests)

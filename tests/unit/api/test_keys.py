@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import timedelta
 from typing import Any
 
@@ -10,7 +11,9 @@ from sqlalchemy import update
 
 from app.catalogue.database import Sessions
 from app.catalogue.keys import Keys, Role
+from app.catalogue.quotas import Quotas
 from app.catalogue.tables import KeyRow, now
+from app.errors import QuotaSpent
 from tests.unit.api.conftest import Api
 
 
@@ -145,6 +148,66 @@ class TestPace:
         assert waited == [api.services.settings.wrong_key_seconds]
         assert api.client.get("/v1/jobs", headers={"Authorization": ""}).status_code == 401
         assert len(waited) == 1
+
+
+class TestQuota:
+    def test_a_day_s_questions_are_counted_for_all_routes_and_processes(self, api: Api, kettle: str) -> None:
+        api.model_says("E-04 means that the water tank is empty.")
+        made = make(api, questions_per_day=5)
+        headers = {"Authorization": f"Bearer {made['secret']}"}
+        one, where = {"question": "What does E-04 mean?"}, f"/v1/knowledge-bases/{kettle}"
+
+        def post(path: str, body: dict[str, Any]) -> Any:  # noqa: ANN401
+            return api.client.post(path, json=body, headers=headers)
+
+        turns = post(f"{where}/conversations", {}).json()["id"]
+        messages = [{"role": "user", "content": "What does E-04 mean?"}]
+        asked = [
+            post(f"{where}/ask", one),
+            post(f"{where}/ask-batch", {"questions": ["What does E-04 mean?"] * 2}),
+            post(f"/v1/conversations/{turns}/ask", one),
+            post(f"{where}/ask", {"question": " "}),
+            post(f"{where}/ask-batch", {"questions": ["What does E-04 mean?"] * 2}),
+            post("/v1/chat/completions", {"model": kettle, "messages": messages}),
+            post("/v1/chat/completions", {"model": kettle, "messages": messages}),
+            post(f"{where}/ask", {**one, "stream": True}),
+            post(f"{where}/search", one),
+        ]
+        assert [answer.status_code for answer in asked] == [200, 200, 200, 422, 429, 200, 429, 429, 200]
+        assert (asked[4].json()["code"], asked[6].json()["error"]["code"]) == ("quota_spent", "quota_spent")
+        assert "of which 1 are left" in asked[4].json()["title"]
+        left = (now() + timedelta(days=1)).replace(hour=0, minute=0, second=0, microsecond=0) - now()
+        assert 0 < int(asked[-2].headers["Retry-After"]) <= left.total_seconds() + 60
+        assert listed(api, made["id"])["questions_per_day"] == 5
+        with pytest.raises(QuotaSpent):  # another process, or this one after a restart
+            Quotas(api.services.keys._sessions).count(api.services.keys.find(made["secret"]))
+
+    def test_midnight_gives_them_back_and_a_clock_that_jumps_finds_each_day_s_own(
+        self, api: Api, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        made = make(api, questions_per_day=2)
+        key, today = api.services.keys.find(made["secret"]), now()
+
+        def may_ask(days: float) -> bool:
+            monkeypatch.setattr("app.catalogue.quotas.now", lambda: today + timedelta(days=days))
+            try:
+                api.services.quotas.count(key)
+            except QuotaSpent:
+                return False
+            return True
+
+        assert [may_ask(days) for days in (0, 0, 0, 1, 0, 400, 1, 1, 0)] == [
+            True, True, False, True, False, True, True, False, False,
+        ]  # fmt: skip
+
+
+class TestClock:
+    def test_a_clock_set_back_keeps_no_key_out(self, api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+        made, real = make(api, requests_per_minute=2), time.time
+        monkeypatch.setattr("time.time", lambda: real() + 86_400)
+        assert [status(api, made["secret"]) for _ in range(3)] == [200, 200, 429]
+        monkeypatch.setattr("time.time", real)
+        assert [status(api, made["secret"]) for _ in range(3)] == [200, 200, 429]
 
 
 class TestAudit:

@@ -334,7 +334,7 @@ def test_faults_are_in_openais_form(api: Api, kettle: str) -> None:
 def test_a_client_that_leaves_ends_the_models_request(
     api: Api, kettle: str, address: tuple[str, int], stream: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(api.services.model, "_total_seconds", 10 * BUSY_SECONDS)  # so that no limit ends it
+    monkeypatch.setattr(api.services.model._model, "_total_seconds", 10 * BUSY_SECONDS)  # so that no limit ends it
     api.model_says(RIGHT, Fault.STALL_MIDWAY)
     api.model.gone.clear()
     before = len(api.model.requests)

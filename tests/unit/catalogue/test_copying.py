@@ -156,6 +156,7 @@ def test_what_was_there_of_an_earlier_try_is_brought_up_to_date(source: Engine, 
     assert changed == {
         "api_keys": (ROWS - 1, ROWS, 1),
         "key_scopes": (ROWS - 1, ROWS, 1),
+        "key_days": (ROWS - 1, ROWS, 1),
         "knowledge_bases": (ROWS, ROWS, ROWS),
         "turns": (ROWS, ROWS, ROWS),
     }

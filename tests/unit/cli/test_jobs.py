@@ -236,10 +236,11 @@ def test_a_key_is_limited_by_name_and_listed_so(word_server: WordServer, manualq
     word_server.start()
     with word_server.client() as client:
         base = client.post("/v1/knowledge-bases", {"name": "kettles"})["id"]
-    options = ("--kb", "kettles", "--days", "30", "--per-minute", "60")
+    options = ("--kb", "kettles", "--days", "30", "--per-minute", "60", "--questions-per-day", "500")
     made = manualqa("keys", "create", "service desk", *options, "--json").json()
     assert (made["knowledge_base_ids"], made["requests_per_minute"]) == ([base], 60)
-    assert f"service desk  (kettles)  until {made['expires_at'][:10]}" in manualqa("keys", "list").out
+    until = made["expires_at"][:10]
+    assert f"service desk  (kettles)  until {until}  500 questions a day" in manualqa("keys", "list").out
     assert "API key (shown only once" in manualqa("keys", "create", "everything").out
     assert "everything  (all knowledge bases)" in manualqa("keys", "list").out
     refused = manualqa("keys", "create", "x", "--kb", "toasters")
