@@ -17,7 +17,7 @@ $(BIN)/pytest $(1) $(2) || { test $$? = 1 && echo "--- Once more, by itself: wha
 	&& $(BIN)/pytest $(2) --exitfirst -rA --show-capture=no --last-failed --last-failed-no-failures=none; }
 endef
 
-.PHONY: help serve test test-web test-vllm test-milvus test-processes test-faults fuzz fuzz-api check format bench bench-retrieval bench-answers bench-ingest bench-load bench-pages bench-quality bench-adapter bench-scale bench-traffic bench-start browser postgres screenshots audit sbom examples clean
+.PHONY: help serve test test-web test-vllm test-milvus test-processes test-faults test-overload fuzz fuzz-api check format bench bench-retrieval bench-answers bench-ingest bench-load bench-pages bench-quality bench-adapter bench-scale bench-traffic bench-start browser postgres screenshots audit sbom examples clean
 
 help: ## List these targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -83,6 +83,9 @@ test-processes: $(STAMP) postgres ## Kill one of two workers beside two servers 
 
 test-faults: $(STAMP) ## Kill the server twenty times at every point and fail every write (about an hour on two cores)
 	@$(BIN)/pytest --campaign --timeout=3600 -s tests/faults/test_kills.py tests/faults/test_training_kills.py tests/faults/test_uploads.py tests/faults/test_writes.py
+
+test-overload: $(STAMP) ## Measure 200 questions at once and 100 readers that leave; take the model, Milvus and the database away (some minutes)
+	@$(BIN)/pytest --campaign --timeout=900 -s tests/faults/test_overload.py tests/faults/test_parts_away.py
 
 fuzz: $(STAMP) ## Read a thousand damaged PDFs and every hostile one (about ten minutes on two cores)
 	@$(BIN)/pytest --campaign tests/faults/test_mutated_pdfs.py tests/contract/test_hostile_pdfs.py
