@@ -60,7 +60,7 @@ class Findings:
     def add(self, what: str, figure: object, aim: str = "", *, met: bool = True) -> None:
         """Notes a figure, and tells it."""
         self.rows.append({"what": what, "figure": figure, "aim": aim, "met": ("yes" if met else "NO") if aim else None})
-        console.print(f"{what}: {figure}", markup=False, highlight=False)
+        console.print(f"{what}: {figure}", markup=False, highlight=False, soft_wrap=True)
 
     @property
     def all_met(self) -> bool:
