@@ -203,6 +203,7 @@ def company_command(
 ) -> None:
     """Several processes, one killed, beside one process; moved there and back. · 多进程部署与单进程对比及往返迁移。"""
     from eval.bench import company  # noqa: PLC0415
+    from eval.bench.claims import BenchmarkFailed  # noqa: PLC0415
     from eval.bench.company_stores import is_postgres_there  # noqa: PLC0415
 
     _need(data)
@@ -211,7 +212,7 @@ def company_command(
         raise typer.Exit(0)
     try:
         found = company.measure(data, work, documents)
-    except company.CompanyFailed as error:
+    except BenchmarkFailed as error:
         sys.stderr.write(f"{error}\n")
         raise typer.Exit(1) from error
     _show("company", work, found.rows)

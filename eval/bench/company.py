@@ -10,61 +10,29 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from app.catalogue.folder import DataFolder
 from app.cli.client import Client
 from app.settings import child_environment
+from eval.bench.claims import BenchmarkFailed, Findings
+from eval.bench.company_processes import SERVERS, WORKERS, check_once, client_of, end, lose_a_worker, until_ended
 from eval.bench.company_stores import EMBEDDED, Place, store_servers
 from eval.bench.cutting import Piece, cut
 from eval.bench.large import fresh
-from eval.bench.server import console, filled_base, running_server
+from eval.bench.server import filled_base, running_server
 from eval.question_sets import LabelledQuestion, read
 from eval.ranking import first_hit, hit_at, reciprocal_rank
-from tests.fixtures.processes import Company
 
 SET = "manuals_gold"
-KILL_AT = 0.4
-"""Share of the documents that are ready when the worker is killed."""
-
 MOST_APART = 0.01
 """By which hit@5 of two set-ups may differ."""
 
-TAKEN_OVER_SECONDS = 60.0
 MIGRATION_QUESTIONS = 100
 _HITS = 30
-_LOOK_SECONDS = 0.2
-_STUCK_SECONDS = 900.0
-"""Without another document that has ended: it will not come to an end."""
-
-_STOP_SECONDS = 90.0
 _BASE = "manuals"
-_WORKERS, _SERVERS = ("worker-1", "worker-2"), ("api-1", "api-2")
-
-Row = dict[str, Any]
-
-
-class CompanyFailed(Exception):
-    """Something that has to hold for everything after it does not."""
-
-
-@dataclass
-class Findings:
-    """The rows of the result; `met` says of those with an aim whether it was."""
-
-    rows: list[Row] = field(default_factory=list)
-
-    def add(self, what: str, figure: object, aim: str = "", *, met: bool = True) -> None:
-        """Notes a figure, and tells it."""
-        self.rows.append({"what": what, "figure": figure, "aim": aim, "met": ("yes" if met else "NO") if aim else None})
-        console.print(f"{what}: {figure}", markup=False, highlight=False, soft_wrap=True)
-
-    @property
-    def all_met(self) -> bool:
-        return all(row["met"] != "NO" for row in self.rows)
 
 
 @dataclass(frozen=True)
@@ -125,7 +93,7 @@ class Material:
 
 
 def measure(data: Path, work: Path, count: int) -> Findings:
-    """All of it with `count` documents; raises `CompanyFailed` where the rest makes no sense any more."""
+    """All of it with `count` documents; raises `BenchmarkFailed` where the rest makes no sense any more."""
     found = Findings()
     material = Material.of(data, work / "company", count)
     found.add("documents", f"{len(material.files)} of {material.pages} pages")
@@ -155,19 +123,19 @@ def measure(data: Path, work: Path, count: int) -> Findings:
 def _scaled_out(place: Place, material: Material, found: Findings) -> Asked:
     company = place.company()
     try:
-        for duty, name in (*(("api", name) for name in _SERVERS), *(("worker", name) for name in _WORKERS)):
+        for duty, name in (*(("api", name) for name in SERVERS), *(("worker", name) for name in WORKERS)):
             company.start(duty, name)
         company.wait()
-        clients = [_client(company, name) for name in _SERVERS]
+        clients = [client_of(company, name) for name in SERVERS]
         base = str(clients[0].post("/v1/knowledge-bases", {"name": _BASE})["id"])
         started = time.monotonic()
         for number, path in enumerate(material.files):
             clients[number % 2].upload(base, path, lambda _: None)
         found.add("uploaded through two servers in turn, s", round(time.monotonic() - started))
-        _lose_a_worker(company, len(material.files), found)
-        _until_ended(company, len(material.files))
+        lose_a_worker(company, len(material.files), found)
+        until_ended(company, len(material.files))
         found.add("from the first upload to all ready, s", round(time.monotonic() - started))
-        _check_once(company, clients[1], len(material.files), found)
+        check_once(company, clients[1], len(material.files), found)
         asked = [material.ask(client, base) for client in clients]
         same = sum(one == two for one, two in zip(asked[0].passages, asked[1].passages, strict=True))
         total = len(material.questions)
@@ -175,107 +143,7 @@ def _scaled_out(place: Place, material: Material, found: Findings) -> Asked:
         found.add("hit rate, scaled out", asked[0].shown())
         return asked[0]
     finally:
-        _end(company)
-
-
-def _client(company: Company, name: str) -> Client:
-    note = DataFolder(company.folder / name).note()
-    if note is None:
-        raise CompanyFailed(f"{name} is not there: {company.said(name)}")
-    return Client(note.url, note.token, "en")
-
-
-def _lose_a_worker(company: Company, count: int, found: Findings) -> None:
-    """Kills the first worker in the middle, while jobs of it run; notes how long until others have them."""
-    victim = _WORKERS[0]
-    dead = company.identity(victim)
-    _until(company, lambda: _ready(company) >= KILL_AT * count and bool(_running_jobs(company, dead)))
-    ready = _ready(company)
-    company.kill(victim)
-    killed = time.monotonic()
-    lost = _running_jobs(company, dead)
-    found.add(f"jobs that ran in the worker when it was killed, {ready} documents being ready", len(lost))
-    if not lost:
-        raise CompanyFailed("its jobs had ended in the moment before the kill; run it again")
-    _until(company, lambda: not _running_jobs(company, dead))
-    noticed = time.monotonic() - killed
-    _until(company, lambda: all(_executor(company, one) not in (None, dead) for one in lost))
-    taken = time.monotonic() - killed
-    found.add("until its jobs were in a queue again, s", round(noticed, 1))
-    aim = f"under {TAKEN_OVER_SECONDS:.0f}"
-    found.add("until another worker had all of them, s", round(taken, 1), aim, met=taken < TAKEN_OVER_SECONDS)
-
-
-def _ready(company: Company) -> int:
-    return int(str(company.query("SELECT count(*) FROM documents WHERE state = 'ready'")[0][0]))
-
-
-def _running_jobs(company: Company, process_id: str) -> list[str]:
-    """The documents' jobs that a process has begun and not ended, as the jobs' engine has them."""
-    running = "name = 'ingest' AND status = 'PENDING' AND executor_id = %s"
-    rows = company.query(f"SELECT workflow_uuid FROM dbos.workflow_status WHERE {running}", process_id)  # noqa: S608
-    return [str(row[0]) for row in rows]
-
-
-def _executor(company: Company, job: str) -> str | None:
-    """Who has begun a job; None while it waits in a queue."""
-    query = "SELECT executor_id FROM dbos.workflow_status WHERE workflow_uuid = %s AND status IN ('PENDING', 'SUCCESS')"
-    rows = company.query(query, job)
-    return str(rows[0][0]) if rows else None
-
-
-def _until_ended(company: Company, count: int) -> None:
-    _until(company, lambda: _ended(company) == count)
-
-
-def _ended(company: Company) -> int:
-    return int(str(company.query("SELECT count(*) FROM jobs WHERE state IN ('done', 'failed', 'cancelled')")[0][0]))
-
-
-def _until(company: Company, condition: Callable[[], bool]) -> None:
-    """Waits for it as long as jobs end; raises `CompanyFailed` where a process has died by itself, or nothing ends."""
-    ended, moment = _ended(company), time.monotonic()
-    while not condition():
-        for name, process in company.processes.items():
-            if process.poll() is not None:
-                raise CompanyFailed(f"{name} has ended: {company.said(name)}")
-        now = _ended(company)
-        if now != ended:
-            ended, moment = now, time.monotonic()
-        if time.monotonic() - moment > _STUCK_SECONDS:
-            raise CompanyFailed(f"no document has ended for {_STUCK_SECONDS:.0f} s: {company.said(_WORKERS[1])}")
-        time.sleep(_LOOK_SECONDS)
-
-
-def _check_once(company: Company, client: Client, count: int, found: Findings) -> None:
-    """That every document is ready, by one job that was begun as one workflow, and catalogue and stores agree."""
-    documents = _by_state(company, "documents")
-    jobs = _by_state(company, "jobs")
-    workflows = company.query("SELECT count(*) FROM dbos.workflow_status WHERE name = 'ingest'")[0][0]
-    once = documents == {"ready": count} and jobs == {"done": count} and workflows == count
-    found.add("documents, jobs, workflows", f"{documents}, {jobs}, {workflows}", f"each {count}, once", met=once)
-    passages = company.query("SELECT count(*) FROM chunks")[0][0]
-    check = client.post("/v1/maintenance/check", {"repair": False, "deep": True}, patient=True)
-    found.add("passages", passages)
-    findings = f"{len(check['findings'])} in {check['checked']['documents']} documents"
-    found.add("findings of the deep check", findings, "none", met=not check["findings"])
-
-
-def _by_state(company: Company, table: str) -> dict[object, object]:
-    rows = company.query(f"SELECT state, count(*) FROM {table} GROUP BY state")  # noqa: S608 - a name of ours
-    return {row[0]: row[1] for row in rows}
-
-
-def _end(company: Company) -> None:
-    """Ends the processes in good order, so that none is taken for alive by a migration."""
-    for process in company.processes.values():
-        process.terminate()
-    for process in company.processes.values():
-        try:
-            process.wait(_STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+        end(company)
 
 
 # --- embedded, and moved ----------------------------------------------------------------------------------------------
@@ -299,11 +167,11 @@ def _embedded(folder: Path, material: Material, found: Findings) -> tuple[Asked,
 def _asked_of_one_server(place: Place, material: Material, base: str) -> Asked:
     company = place.company()
     try:
-        company.start("api", _SERVERS[0])
+        company.start("api", SERVERS[0])
         company.wait()
-        return material.ask(_client(company, _SERVERS[0]), base)
+        return material.ask(client_of(company, SERVERS[0]), base)
     finally:
-        _end(company)
+        end(company)
 
 
 def _compare(what: str, one: Asked, other: Asked, found: Findings) -> None:
@@ -313,7 +181,7 @@ def _compare(what: str, one: Asked, other: Asked, found: Findings) -> None:
 
 
 def _migrate(what: str, source: dict[str, str], target: dict[str, str], folder: Path, found: Findings) -> None:
-    """Runs `manualqa migrate` as a user does; raises `CompanyFailed` where it refuses."""
+    """Runs `manualqa migrate` as a user does; raises `BenchmarkFailed` where it refuses."""
     file = folder / "target.env"
     file.touch(mode=0o600)
     file.write_text("".join(f"{name}='{value}'\n" for name, value in target.items()), encoding="utf-8")
@@ -328,7 +196,7 @@ def _migrate(what: str, source: dict[str, str], target: dict[str, str], folder: 
     )
     seconds = time.monotonic() - started
     if done.returncode not in (0, 1) or not done.stdout:
-        raise CompanyFailed(f"{what}: {done.stderr[-2000:]}")
+        raise BenchmarkFailed(f"{what}: {done.stderr[-2000:]}")
     said = json.loads(done.stdout)
     found.add(f"migration, {what}, s", round(seconds))
     found.add(f"both sides agree, {what}", said["agrees"], "yes", met=bool(said["agrees"]))
