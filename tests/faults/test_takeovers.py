@@ -27,13 +27,16 @@ WORKERS = ("worker-1", "worker-2")
 TRAINING = {
     "rank": 4,
     "max_tokens": 4096,
-    "epochs": 40,
+    "epochs": 12,
     "batch_size": 2,
     "accumulate": 2,
     "evaluate_every": 4,
     "learning_rate": 0.02,
 }
 """So many epochs that it lasts until it is killed."""
+
+TRAINING_SECONDS = 600.0
+"""A step takes a third of a second, and on a machine that others use ten times as long."""
 
 
 @pytest.fixture
@@ -83,7 +86,7 @@ def test_an_evaluation_goes_on_in_another_process_where_its_own_dies(company: Co
 
 
 @pytest.mark.campaign
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(2400)
 def test_a_training_goes_on_in_another_process_where_its_own_dies(company: Company) -> None:
     base = a_tiny_base(company.folder / "tiny-base")
     settings = {"MQA_ADAPTER_BASE": str(base.folder), "MQA_THRESHOLD": "0.1", "MQA_MAX_ADAPTER_MB": "5"}
@@ -94,7 +97,7 @@ def test_a_training_goes_on_in_another_process_where_its_own_dies(company: Compa
         knowledge_base = client.post("/v1/knowledge-bases", json={"name": "codes"}).json()["id"]
         path = f"/v1/knowledge-bases/{knowledge_base}"
         client.post(f"{path}/documents", params={"name": "codes.md"}, content=MANUAL.encode())
-        assert wait_for(lambda: client.get(path).json()["ready"] == 1, WAIT_SECONDS)
+        assert wait_for(lambda: client.get(path).json()["ready"] == 1, TRAINING_SECONDS)
         body = {"knowledge_base_id": knowledge_base, "pairs_name": "codes", "pairs": pairs(), "training": TRAINING}
         answer = client.post("/v1/finetune/jobs", json=body)
         assert answer.status_code == 202, answer.text
@@ -104,12 +107,12 @@ def test_a_training_goes_on_in_another_process_where_its_own_dies(company: Compa
         def job() -> dict[str, Any]:
             return dict(client.get(job_path).json())
 
-        assert wait_for(lambda: (job()["figures"].get("checkpoint") or 0) >= 4, WAIT_SECONDS), job()
+        assert wait_for(lambda: (job()["figures"].get("checkpoint") or 0) >= 4, TRAINING_SECONDS), job()
         survivor = kill_who_has(company, "finetune_jobs")
         killed = time.monotonic()
-        assert wait_for(lambda: len(beginnings(folder)) == 2, WAIT_SECONDS), company.said(survivor)
+        assert wait_for(lambda: len(beginnings(folder)) == 2, TRAINING_SECONDS), company.said(survivor)
         sys.stderr.write(f"the training goes on {time.monotonic() - killed:.1f} s after the kill\n")
-        assert wait_for(lambda: job()["finished_at"] is not None, WAIT_SECONDS), company.said(survivor)
+        assert wait_for(lambda: job()["finished_at"] is not None, TRAINING_SECONDS), company.said(survivor)
         done = job()
         assert (done["state"], done["error"]) == ("done", None), (folder / "log.txt").read_text()[-3000:]
         first, second = beginnings(folder)
