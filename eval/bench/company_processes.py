@@ -35,7 +35,8 @@ def lose_a_worker(company: Company, count: int, found: Findings) -> None:
     """Kills the first worker in the middle, while jobs of it run; notes how long until others have them."""
     victim = WORKERS[0]
     dead = company.identity(victim)
-    _until(company, lambda: _ready(company) >= KILL_AT * count and bool(_running_jobs(company, dead)))
+    middle = KILL_AT * count
+    _until(company, lambda: _ended(company) == count or (_ready(company) >= middle and _has_jobs(company, dead)))
     ready = _ready(company)
     company.kill(victim)
     killed = time.monotonic()
@@ -54,6 +55,10 @@ def lose_a_worker(company: Company, count: int, found: Findings) -> None:
 
 def _ready(company: Company) -> int:
     return int(str(company.query("SELECT count(*) FROM documents WHERE state = 'ready'")[0][0]))
+
+
+def _has_jobs(company: Company, process_id: str) -> bool:
+    return bool(_running_jobs(company, process_id))
 
 
 def _running_jobs(company: Company, process_id: str) -> list[str]:
