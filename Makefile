@@ -17,7 +17,7 @@ $(BIN)/pytest $(1) $(2) || { test $$? = 1 && echo "--- Once more, by itself: wha
 	&& $(BIN)/pytest $(2) --exitfirst -rA --show-capture=no --last-failed --last-failed-no-failures=none; }
 endef
 
-.PHONY: help serve test test-web test-vllm test-milvus test-processes test-faults test-overload fuzz fuzz-api check format bench bench-retrieval bench-answers bench-ingest bench-load bench-pages bench-quality bench-adapter bench-scale bench-traffic bench-start browser postgres screenshots audit sbom examples clean
+.PHONY: help serve test test-web test-vllm test-milvus test-processes test-faults test-overload fuzz fuzz-api check format bench bench-retrieval bench-answers bench-ingest bench-load bench-pages bench-quality bench-adapter bench-scale bench-traffic bench-company bench-start browser postgres screenshots audit sbom examples clean
 
 help: ## List these targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -78,8 +78,8 @@ test-milvus: $(STAMP) ## Run the tests of a real Milvus server, killed meanwhile
 	@$(BIN)/python -m tests.milvus.environment > /dev/null
 	@$(BIN)/pytest --timeout=900 -rP --durations=10 tests/milvus
 
-test-processes: $(STAMP) postgres ## Kill one of two workers beside two servers on Postgres (one to three minutes)
-	@$(BIN)/pytest --campaign -s tests/faults/test_company.py
+test-processes: $(STAMP) postgres ## Kill workers beside servers on Postgres, and Postgres itself (five to ten minutes)
+	@$(BIN)/pytest --campaign -s tests/faults/test_company.py tests/faults/test_database_restart.py tests/faults/test_takeovers.py
 
 test-faults: $(STAMP) ## Kill the server twenty times at every point and fail every write (about an hour on two cores)
 	@$(BIN)/pytest --campaign --timeout=3600 -s tests/faults/test_kills.py tests/faults/test_training_kills.py tests/faults/test_uploads.py tests/faults/test_writes.py
@@ -145,6 +145,10 @@ bench-traffic: $(STAMP) ## Ten minutes of 20 questions, 5 searches and 2 uploads
 	@$(BIN)/manualqa models pull multilingual-e5-small
 	@$(BIN)/python -m eval.traffic.environment > /dev/null
 	@$(BIN)/python -m eval bench traffic
+
+bench-company: $(STAMP) postgres ## Measure two servers and two workers, one killed, beside one process, and moving there and back (half an hour)
+	@$(BIN)/manualqa models pull multilingual-e5-small
+	@$(BIN)/python -m eval bench company
 
 bench-start: $(STAMP) ## Measure cold start and idle memory
 	@$(BIN)/manualqa models pull

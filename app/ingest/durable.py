@@ -29,6 +29,8 @@ POLL_SECONDS = 0.2
 _NAME = "manualqa"
 _OPEN = frozenset({"PENDING", "ENQUEUED", "DELAYED"})
 _LONGEST_PAUSE_SECONDS = 10.0
+_LISTED = 500
+"""Workflows asked for in one query."""
 _RECOVERIES = 1_000_000
 """Ours is the count that ends a job (`WorkerLimits.attempts`): it knows whether anything was done meanwhile."""
 
@@ -188,6 +190,15 @@ class Durable:
         if status is None:
             return None
         return status.status not in _OPEN or status.app_version not in (None, STEPS_VERSION)
+
+    def known(self, identities: Sequence[str]) -> set[str]:
+        """Those of which there is a workflow, in whatever state."""
+        found: set[str] = set()
+        for start in range(0, len(identities), _LISTED):
+            some = list(identities[start : start + _LISTED])
+            listed = DBOS.list_workflows(workflow_ids=some, load_input=False, load_output=False)
+            found.update(one.workflow_id for one in listed)
+        return found
 
     def cancel(self, identity: str) -> None:
         """Ends a workflow that is not wanted any more."""

@@ -42,8 +42,11 @@ LANES = (("documents-small", 1_000_000), ("documents-medium", 8_000_000), ("docu
 """Queues by a file's bytes, each with a worker of its own: a small file never waits for a large one."""
 REBUILDS = "rebuilds"
 PURGES = "purges"
-_LOOK_SECONDS = 300.0
-"""Between two looks at what no queue has, where there are several processes."""
+_LOOK_SECONDS = 30.0
+"""Between two looks at jobs that no queue has, where there are several processes: a database that goes away between an
+upload and its place in a queue leaves one, which nobody dies of."""
+_LOOK_AT_ALL_SECONDS = 300.0
+"""The same for all that may have been left: what is hidden is put into a queue each time, also where it waits there."""
 OCR_WINDOW = 8
 """Pages recognised between two checkpoints: at some seconds a page, half a minute or so is done again at most."""
 
@@ -69,7 +72,7 @@ class JobEngine:
         if not place.works:  # others take jobs up
             self._running.set()
         self._begun: set[str] = set()
-        self._looked = time.monotonic()
+        self._looked = self._looked_at_all = time.monotonic()
         self._durable = durable = Durable(place, limits)
         pipeline, rebuild, purging = work.pipeline, work.rebuild, work.purging
         self._read = durable.step("read", pipeline.read)
@@ -108,9 +111,22 @@ class JobEngine:
         if not self._works or not self._running.is_set():
             return
         self._durable.take_over(living)
-        if died or time.monotonic() - self._looked > _LOOK_SECONDS:
-            self._looked = time.monotonic()
+        moment = time.monotonic()
+        if died or moment - self._looked_at_all > _LOOK_AT_ALL_SECONDS:
+            self._looked = self._looked_at_all = moment
             self._take_up_all()
+        elif moment - self._looked > _LOOK_SECONDS:
+            self._looked = moment
+            self._enqueue_forgotten()
+
+    def _enqueue_forgotten(self) -> None:
+        """Puts jobs into their queues that were accepted and never came there."""
+        jobs = self._stores.jobs.unfinished()
+        known = self._durable.known([job.id for job in jobs])
+        for job in jobs:
+            if job.id not in known:
+                log.warning("job_forgotten", job_id=job.id)
+                self.enqueue(job)
 
     def _take_up_all(self) -> None:
         for job in self._stores.jobs.unfinished():

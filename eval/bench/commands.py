@@ -204,6 +204,33 @@ def traffic_command(
     _show("traffic", work, traffic.measure(seconds))
 
 
+@bench_cli.command("company")
+def company_command(
+    data: DataOption = DATA,
+    work: WorkOption = WORK,
+    documents: Annotated[
+        int, typer.Option("--documents", min=20, max=400, help="Documents to cut the manuals into. · 切成的文档数。")
+    ] = 200,
+) -> None:
+    """Several processes, one killed, beside one process; moved there and back. · 多进程部署与单进程对比及往返迁移。"""
+    from eval.bench import company  # noqa: PLC0415
+    from eval.bench.claims import BenchmarkFailed  # noqa: PLC0415
+    from eval.bench.company_stores import is_postgres_there  # noqa: PLC0415
+
+    _need(data)
+    if not is_postgres_there():
+        sys.stderr.write("Left out: Postgres is not installed here (`make postgres`). · 未安装 Postgres。\n")
+        raise typer.Exit(0)
+    try:
+        found = company.measure(data, work, documents)
+    except BenchmarkFailed as error:
+        sys.stderr.write(f"{error}\n")
+        raise typer.Exit(1) from error
+    _show("company", work, found.rows)
+    if not found.all_met:
+        raise typer.Exit(1)
+
+
 def _need(data: Path) -> None:
     if not (data / "pdf").is_dir():
         sys.stderr.write(
