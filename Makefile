@@ -17,7 +17,7 @@ $(BIN)/pytest $(1) $(2) || { test $$? = 1 && echo "--- Once more, by itself: wha
 	&& $(BIN)/pytest $(2) --exitfirst -rA --show-capture=no --last-failed --last-failed-no-failures=none; }
 endef
 
-.PHONY: help serve test test-web test-vllm test-milvus test-processes test-faults fuzz fuzz-api check format bench bench-retrieval bench-answers bench-ingest bench-load bench-pages bench-quality bench-adapter bench-scale bench-start browser postgres screenshots examples clean
+.PHONY: help serve test test-web test-vllm test-milvus test-processes test-faults fuzz fuzz-api check format bench bench-retrieval bench-answers bench-ingest bench-load bench-pages bench-quality bench-adapter bench-scale bench-start bench-poison browser postgres screenshots examples clean
 
 help: ## List these targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -141,6 +141,11 @@ bench-scale: $(STAMP) ## Measure search and filling at 1,000 to 100,000 made-up 
 bench-start: $(STAMP) ## Measure cold start and idle memory
 	@$(BIN)/manualqa models pull
 	@$(BIN)/python -m eval bench start
+
+bench-poison: $(STAMP) ## Ask about 216 poisoned manuals, on the default model and on one that obeys them (about an hour)
+	@$(BIN)/manualqa models pull
+	@$(BIN)/pytest --campaign tests/unit/poison
+	@$(BIN)/python -m eval bench poison
 
 examples: $(STAMP) ## Typeset the sample manuals again
 	@$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e '.[examples]'
