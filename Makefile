@@ -17,7 +17,7 @@ $(BIN)/pytest $(1) $(2) || { test $$? = 1 && echo "--- Once more, by itself: wha
 	&& $(BIN)/pytest $(2) --exitfirst -rA --show-capture=no --last-failed --last-failed-no-failures=none; }
 endef
 
-.PHONY: help serve test test-web test-vllm test-milvus test-processes test-faults test-overload fuzz fuzz-api check format bench bench-retrieval bench-answers bench-ingest bench-load bench-pages bench-quality bench-adapter bench-scale bench-traffic bench-company bench-start browser postgres screenshots audit sbom examples clean
+.PHONY: help serve test test-web test-vllm test-milvus test-processes test-faults test-overload fuzz fuzz-api check format bench bench-retrieval bench-answers bench-ingest bench-load bench-pages bench-quality bench-adapter bench-scale bench-traffic bench-company bench-poison bench-start browser postgres screenshots audit sbom examples clean
 
 help: ## List these targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -160,6 +160,10 @@ audit: $(STAMP) ## Ask the registry's advisories about every pinned library (nee
 sbom: $(STAMP) ## Write the bill of materials of the environment, sbom.json in CycloneDX's form
 	@"$$($(BIN)/python -m tests.deploy.environment | head -1)/cyclonedx-py" environment $(BIN)/python --pyproject pyproject.toml --output-reproducible -o sbom.json
 	@echo "sbom.json"
+bench-poison: $(STAMP) ## Ask about 216 poisoned manuals, on the default model and on one that obeys them (about an hour)
+	@$(BIN)/manualqa models pull
+	@$(BIN)/pytest --campaign tests/unit/poison
+	@$(BIN)/python -m eval bench poison
 
 examples: $(STAMP) ## Typeset the sample manuals again
 	@$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e '.[examples]'

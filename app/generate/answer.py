@@ -18,10 +18,11 @@ from app.generate.extractive import extract
 from app.generate.grounding import Grounding, GroundingRules, ground
 from app.generate.prompt import constant_messages, grounded_messages
 from app.generate.reply import Reply
+from app.generate.screen import Screen
 from app.generate.terms import missing_names
-from app.generate.wording import refusal_text
+from app.generate.wording import UNSHOWN, refusal_text
 from app.ports import Embedder, LanguageModel, Message, Odds, Usage
-from app.types import Answer, Language, PromptKind, RefusalReason, SearchResult, Timings, Tuning
+from app.types import Answer, Hit, Language, PromptKind, RefusalReason, SearchResult, Sentence, Timings, Tuning
 
 log = structlog.get_logger(__name__)
 
@@ -119,6 +120,7 @@ class Answerer:
             (tuning or Tuning()).over(self.limits.tuning()),
             author or Author(),
         )
+        draft.hits = result.hits
         draft.sources_at = draft.elapsed()
         yield SourcesEvent(result)
         if not result.hits:
@@ -160,6 +162,7 @@ class Answerer:
         draft.model = self._model.name
         messages = grounded_messages(draft.question, passages, draft.language, author.prompt)
         weighed = False
+        screen = draft.screen()
         stream = self._model.stream(messages, self.limits.max_answer_tokens, author.adapter)
         async with aclosing(stream) as pieces:
             async for piece in pieces:
@@ -169,7 +172,7 @@ class Answerer:
                 if isinstance(piece, Odds):
                     reply.weigh(piece)
                     continue
-                shown = reply.read(piece)
+                shown = screen.read(reply.read(piece))
                 if reply.begun and not weighed:
                     weighed = True
                     if self._doubtful(draft, passages):
@@ -179,7 +182,7 @@ class Answerer:
                 if shown:
                     draft.first_token_at = draft.first_token_at or draft.elapsed()
                     yield shown
-        if rest := reply.end():
+        if rest := screen.read(reply.end()) + screen.end():
             yield rest
 
     async def _checked(self, draft: _Draft, passages: Sequence[Passage]) -> Answer:
@@ -198,6 +201,7 @@ class Answerer:
                 sure=reply.written != "" and reply.doubt <= self.limits.no_doubt,
             )
         )
+        grounding = _screened(grounding, draft.screen(), draft.language)
         if not grounding.citations:
             return draft.refused(RefusalReason.NOT_GROUNDED, withheld=grounding.withheld)
         documents = {citation.document_id for citation in grounding.citations}
@@ -249,6 +253,7 @@ class _Draft:
     keep_doubtful: bool = False
     tuning: Tuning = field(default_factory=Tuning)
     author: Author = field(default_factory=Author)
+    hits: Sequence[Hit] = ()
     passages: Sequence[Passage] = ()
     strange: bool | None = None
     sources_at: float = 0.0
@@ -256,6 +261,9 @@ class _Draft:
     reply: Reply = field(default_factory=Reply)
     model: str | None = None
     usage: Usage | None = None
+
+    def screen(self) -> Screen:
+        return Screen(self.question, self.hits)
 
     def elapsed(self) -> float:
         return time.monotonic() - self.started
@@ -321,6 +329,20 @@ class _Draft:
             quoted=self.quoted,
             timings=self.timings(),
         )
+
+
+def _screened(grounding: Grounding, screen: Screen, language: Language) -> Grounding:
+    """The same without what no answer shows; not even as withheld. A fault that only the whole has takes all."""
+    sentences = [s if screen.allows(s.text) else _unshown(language) for s in grounding.sentences]
+    if not screen.allows("\n".join(sentence.text for sentence in sentences)):
+        sentences = [_unshown(language)] * len(sentences)
+    cited = dict.fromkeys(c for sentence in sentences if sentence.grounded for c in sentence.citations)
+    return Grounding(tuple(sentences), tuple(cited))
+
+
+def _unshown(language: Language) -> Sentence:
+    reason = "it holds an address, markup or rules that the manuals do not have"
+    return Sentence(UNSHOWN[language], (), grounded=False, reason=reason)
 
 
 def _joined(written: str, shown: Sequence[str]) -> str:

@@ -7,6 +7,7 @@ from typing import get_args
 
 from app.generate.prompt import ANSWER_MARK, NO_QUOTE, QUOTE_MARK, REFUSAL
 from app.ports import Odds
+from app.text.normalise import clean_characters
 from app.text.sentences import split_sentences
 from app.types import Language
 
@@ -112,7 +113,7 @@ class Reply:
 
     def read(self, piece: str) -> str:
         """The text that may be shown now, often empty."""
-        self.written += piece
+        self.written += clean_characters(piece)
         _, answer = self._split()
         if answer is None:
             return ""

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from app.generate.short_text import short_text
 from app.generate.terms import names
 from app.ports import LanguageModel, Message
+from app.text.addresses import foreign_parts
 from app.text.fences import as_data, one_line
 from app.text.language import detect_language
 from app.text.quantities import missing_quantities
@@ -146,6 +147,8 @@ def checked(question: str, earlier: Sequence[EarlierTurn], said: str) -> str | N
     if detect_language(text) != language or missing_quantities(question, text):
         return None
     sources = [question, *(part for turn in earlier for part in (turn.question, turn.answer))]
+    if foreign_parts(text, "\n".join(sources)):
+        return None
     there = "\n".join(sources).casefold()
     if missing_quantities(text, *sources) or any(name.casefold() not in there for name in names(text, language)):
         return None

@@ -23,6 +23,12 @@ REFUSALS: dict[RefusalReason, dict[Language, str]] = {
     },
 }
 
+UNSHOWN: dict[Language, str] = {
+    "en": "(A sentence that is not shown: it has an address, markup or rules that the manuals do not have.)",
+    "zh": "（一句不予显示：其中有手册没有的网址、标记或规则。）",
+}
+"""Stands for a sentence of the model that is not even shown as withheld."""
+
 
 def refusal_text(reason: RefusalReason, language: Language) -> str:
     """The sentence to show for `reason`."""

@@ -231,6 +231,20 @@ def company_command(
         raise typer.Exit(1)
 
 
+@bench_cli.command("poison")
+def poison_command(
+    work: WorkOption = WORK,
+    cases: Annotated[int, typer.Option("--cases", min=1, help="So many of 216. · 取 216 例中的多少例。")] = 216,
+    seed: Annotated[int, typer.Option()] = 20261129,
+) -> None:
+    """Poisoned manuals: what leaks, is obeyed or goes wrong. · 投毒手册：泄露、服从与出错。"""
+    from eval.bench import poison  # noqa: PLC0415
+
+    model = load_settings().llm_model
+    rows, outcomes = poison.measure(work, seed, cases, model)
+    _show("poison", work, rows, {"seed": seed, "model": model, "outcomes": outcomes})
+
+
 def _need(data: Path) -> None:
     if not (data / "pdf").is_dir():
         sys.stderr.write(

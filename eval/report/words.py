@@ -185,6 +185,7 @@ WORDS: dict[str, tuple[str, str]] = {
 WITHHELD: dict[str, str] = {
     "no passage says this": "没有段落这样说",
     "not in the cited text": "引用的原文中没有",
+    "it holds an address, markup or rules that the manuals do not have": "其中有手册没有的网址、标记或规则",
     "the cited text is about something else": "引用的原文说的是别的内容",
     "it only repeats the question": "只是重复了问题",
 }

@@ -8,6 +8,7 @@ from typing import get_args
 from app.api.compatible.schemas import ProofOut, UsageOut
 from app.api.questions import citation_out
 from app.generate.wording import REFUSALS
+from app.text.addresses import ADDRESS
 from app.types import Answer, Language
 
 _SOURCES: dict[Language, str] = {"en": "Sources:", "zh": "出处："}
@@ -21,6 +22,10 @@ _MARK = re.compile(r" ?\[\d{1,3}\]")
 _REFUSED = frozenset(text for texts in REFUSALS.values() for text in texts.values())
 _LINK = re.compile(r"\](?=[(\[:])|<(?![a-z][\w-]*>)(?=[a-z/!?])", re.IGNORECASE)
 """What begins the address of a link or image, or a tag with something in it, in Markdown and HTML."""
+
+
+_MARKS_ADDRESS = re.compile(r":(?!\d)|@|(?<=\w)\.(?=[^\W\d_])")
+"""What makes an address of words: colons, at signs and the dots between names."""
 
 
 def pieces(answer: Answer) -> list[str]:
@@ -63,7 +68,12 @@ def harmless(text: str) -> str:
     A manual may hold an image's address at which it is told what was asked; the program that shows an answer would
     fetch it.
     """
-    return _LINK.sub(r"\\\g<0>", text)
+    return _LINK.sub(r"\\\g<0>", ADDRESS.sub(_no_address, text))
+
+
+def _no_address(found: re.Match[str]) -> str:
+    """An address that no program makes a link of: what marks it as one stands behind backslashes."""
+    return _MARKS_ADDRESS.sub(r"\\\g<0>", found.group())
 
 
 def _sentences(answer: Answer) -> list[str]:

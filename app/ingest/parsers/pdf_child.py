@@ -27,6 +27,7 @@ from typing import Any, NoReturn
 
 from app.ingest.parsers.child_limits import take_limits
 from app.ingest.parsers.garbled import is_garbled
+from app.ingest.parsers.hidden_text import hide
 from app.ingest.parsers.pdf_tables import page_text
 from app.ingest.parsers.running_lines import without_running_lines
 from app.text.normalise import clean_line, clean_page_text, vocabulary
@@ -153,6 +154,7 @@ def _read_with_pdfium(path: str, budget: _Budget, asked: _Window) -> None:
 
 def _page_of_pdfium(page: Any, budget: _Budget) -> tuple[str, bool]:  # noqa: ANN401  (untyped library)
     """The raw text of a page, and whether it is a picture of text rather than text."""
+    hide(page)
     text_page = page.get_textpage()
     budget.spend(text_page.count_chars())
     text = page_text(page, text_page)
