@@ -29,6 +29,7 @@ from app.api import (
     page_images,
     problems,
     questions,
+    reviews,
     sign_in_links,
 )
 from app.api.compatible import chat, embeddings, models
@@ -60,6 +61,7 @@ ROUTES = (
     jobs,
     questions,
     conversations,
+    reviews,
     evaluations,
     calibration,
     adapters,
