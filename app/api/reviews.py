@@ -105,7 +105,7 @@ _files = {
     response_class=Response,
     responses=_files,  # type: ignore[arg-type]
 )
-def export_drafts(knowledge_base_id: str, kind: DraftKind, services: ServicesDep) -> Response:
+def export_drafts(knowledge_base_id: str, services: ServicesDep, kind: DraftKind = DraftKind.QUESTION) -> Response:
     """The corrected drafts as a file that an evaluation or a training takes as it is."""
     services.bases.get(knowledge_base_id)
     text = lines(services.drafts.reviewed(knowledge_base_id, kind))

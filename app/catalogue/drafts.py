@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import Select, select
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from app.catalogue.database import Sessions
 from app.catalogue.scope import count_on_server
 from app.catalogue.tables import DraftRow, KnowledgeBaseRow, now
-from app.errors import DraftIncomplete, DraftNotFound, DraftsFull
+from app.errors import DraftIncomplete, DraftNotFound, DraftsFull, KnowledgeBaseNotFound
 from app.types import DraftKind
 
 MOST_DRAFTS = 5000
@@ -58,7 +59,19 @@ class Drafts:
         self._sessions = sessions
 
     def add(self, knowledge_base_id: str, call_id: str, kind: DraftKind, expected: Expected) -> tuple[Draft, bool]:
-        """The draft of this kind that the call has, and whether it is new; raises `DraftsFull`."""
+        """The draft of this kind that the call has, and whether it is new.
+
+        Raises `DraftsFull`, `KnowledgeBaseNotFound`.
+        """
+        try:
+            return self._add(knowledge_base_id, call_id, kind, expected)
+        except IntegrityError as error:
+            there = next((draft for draft in self.of_calls([call_id]) if draft.kind is kind), None)
+            if there is None:
+                raise KnowledgeBaseNotFound(ref=knowledge_base_id[:60]) from error
+            return there, False  # another request was first
+
+    def _add(self, knowledge_base_id: str, call_id: str, kind: DraftKind, expected: Expected) -> tuple[Draft, bool]:
         with self._sessions.begin() as session:
             there = session.scalars(select(DraftRow).where(DraftRow.call_id == call_id, DraftRow.kind == kind)).first()
             if there is not None:
