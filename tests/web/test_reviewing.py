@@ -95,6 +95,6 @@ def test_readers_have_no_reviews(people: People) -> None:
     person = people(EN_DESKTOP, Role.READER)
     person.watch.expect("status of 403")
     person.open("/kb")
-    expect(person.page.get_by_role("link", name="Reviews")).to_have_count(0)
+    expect(person.page.get_by_role("link", name="Reviews", exact=True)).to_have_count(0)
     person.open("/reviews")
     expect(person.by("review-base")).to_have_count(0)
