@@ -78,7 +78,7 @@ test-milvus: $(STAMP) ## Run the tests of a real Milvus server, killed meanwhile
 	@$(BIN)/python -m tests.milvus.environment > /dev/null
 	@$(BIN)/pytest --timeout=900 -rP --durations=10 tests/milvus
 
-test-processes: $(STAMP) postgres ## Kill workers beside servers on Postgres, and Postgres itself (five to ten minutes)
+test-processes: $(STAMP) postgres ## Kill workers beside servers on Postgres, and Postgres itself (up to a quarter of an hour)
 	@$(BIN)/pytest --campaign -s tests/faults/test_company.py tests/faults/test_database_restart.py tests/faults/test_takeovers.py
 
 test-faults: $(STAMP) ## Kill the server twenty times at every point and fail every write (about an hour on two cores)

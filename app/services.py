@@ -28,6 +28,7 @@ from app.catalogue.conversations import Conversations, History
 from app.catalogue.counts import Counts
 from app.catalogue.database import Locks, Sessions
 from app.catalogue.documents import Room
+from app.catalogue.drafts import Drafts
 from app.catalogue.evaluations import Evaluations
 from app.catalogue.finetunes import Trainings
 from app.catalogue.inspection import Inspection
@@ -36,6 +37,7 @@ from app.catalogue.processes import Process, Processes
 from app.catalogue.promotions import Promotions
 from app.catalogue.quotas import Quotas
 from app.catalogue.records import Job, KnowledgeBase
+from app.catalogue.reviews import Reviews
 from app.catalogue.web_sessions import WebSessions
 from app.errors import (
     BlobStoreUnusable,
@@ -172,6 +174,7 @@ class Services:
         self.counts, self.audit = Counts(sessions), Audit(sessions)
         self.calls = Calls(sessions, keep_questions=settings.keep_questions)
         self.recorder = Recorder(self.calls)
+        self.reviews, self.drafts = Reviews(sessions), Drafts(sessions)
         self.authors = Authors(self.adapters, self.promotions)
         self.process_id = None if company is None else company.process.id
         self.works = company is None or company.process.works

@@ -266,6 +266,13 @@ class Label(StrEnum):
     UNSUPPORTED = "unsupported"
 
 
+class DraftKind(StrEnum):
+    """What a draft becomes: a question of an evaluation, or a pair that an adapter learns from."""
+
+    QUESTION = "question"
+    PAIR = "pair"
+
+
 class RefusalReason(StrEnum):
     """Why no answer is given; the wording for people is in `app.generate.wording`."""
 

@@ -29,6 +29,7 @@ from app.api import (
     page_images,
     problems,
     questions,
+    reviews,
     sign_in_links,
 )
 from app.api.admission import Admission
@@ -62,6 +63,7 @@ ROUTES = (
     jobs,
     questions,
     conversations,
+    reviews,
     evaluations,
     calibration,
     adapters,

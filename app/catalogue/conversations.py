@@ -13,7 +13,7 @@ from sqlalchemy import Select, delete, func, select, update
 from sqlalchemy.orm import Session
 
 from app.catalogue.database import Sessions
-from app.catalogue.tables import ConversationRow, KnowledgeBaseRow, TurnRow, now
+from app.catalogue.tables import CallRow, ConversationRow, KnowledgeBaseRow, TurnRow, now
 from app.errors import ConversationFull, ConversationNotFound, KnowledgeBaseNotFound, TurnNotFound
 from app.types import Answer, SearchResult, TurnState
 
@@ -221,12 +221,22 @@ class Conversations:
             )
 
     def rate(self, turn_id: str, key_id: str, feedback: Feedback | None) -> None:
-        """Keeps what the asker thinks of the answer, or forgets it; raises `TurnNotFound`."""
+        """Keeps what the asker thinks of the answer, with its call too, or forgets it; raises `TurnNotFound`."""
         with self._sessions.begin() as session:
             row, _ = _own_turn(session, turn_id, key_id)
             row.verdict = None if feedback is None else feedback.verdict
             row.comment = None if feedback is None else feedback.comment
             row.rated_at = None if feedback is None else now()
+            call_id = None if row.answer is None else _answers.validate_json(row.answer).call_id
+            call = None if call_id is None else session.get(CallRow, call_id)
+            if call is not None:
+                keep_verdict(call, feedback)
+
+
+def keep_verdict(row: CallRow, feedback: Feedback | None) -> None:
+    """The asker's verdict on a call; a comment only where the question was kept."""
+    row.verdict = None if feedback is None else feedback.verdict
+    row.comment = None if feedback is None or row.question is None else feedback.comment
 
 
 def _visible(key_id: str) -> Select[ConversationRow]:
@@ -277,9 +287,9 @@ def _turn(row: TurnRow, knowledge_base_id: str) -> Turn:
         written=row.written,
         error_code=row.error_code,
         error_params=row.error_params,
-        feedback=None if row.verdict is None else Feedback(_verdict(row.verdict), row.comment),
+        feedback=None if row.verdict is None else Feedback(verdict_of(row.verdict), row.comment),
     )
 
 
-def _verdict(stored: str) -> Verdict:
+def verdict_of(stored: str) -> Verdict:
     return "up" if stored == "up" else "down"

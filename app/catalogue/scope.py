@@ -22,6 +22,7 @@ from app.catalogue.tables import (
     ChunkRow,
     ConversationRow,
     DocumentRow,
+    DraftRow,
     EvaluationRecordRow,
     EvaluationRow,
     FinetuneJobRow,
@@ -130,6 +131,7 @@ _OWNED: Final = (
     CalibrationRow,
     ConversationRow,
     CallRow,
+    DraftRow,
     FinetuneJobRow,
     PromotionRow,
 )

@@ -14,6 +14,7 @@ from app.types import (
     CallOutcome,
     Channel,
     DocumentState,
+    DraftKind,
     GenerationState,
     JobKind,
     JobState,
@@ -408,6 +409,33 @@ class CallRow(Table):
     note: Mapped[str | None] = mapped_column(Text, default=None)
     labelled_by: Mapped[str | None] = mapped_column(String(40), default=None)
     labelled_at: Mapped[datetime | None] = mapped_column(UtcDateTime, default=None)
+
+
+class DraftRow(Table):
+    """A question with the answer that a person expects, made of a call: for evaluations, or a pair to learn from.
+
+    `answers` are those that count as right, `document` and `pages` where they stand, `quote` the words that state them;
+    `reviewed` once a person has corrected it. It outlives its call."""
+
+    __tablename__ = "drafts"
+    __table_args__ = (
+        Index("drafts_of_a_call", "call_id", "kind", unique=True),
+        Index("drafts_of_a_knowledge_base", "knowledge_base_id", "kind", "created_at"),
+    )
+
+    id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    knowledge_base_id: Mapped[str] = mapped_column(ForeignKey("knowledge_bases.id", ondelete="CASCADE"))
+    call_id: Mapped[str] = mapped_column(String(40))
+    kind: Mapped[DraftKind] = mapped_column(String(20))
+    question: Mapped[str] = mapped_column(Text)
+    answers: Mapped[list[str]] = mapped_column(JSON)
+    answerable: Mapped[bool] = mapped_column(default=True)
+    document: Mapped[str | None] = mapped_column(Text, default=None)
+    pages: Mapped[list[int]] = mapped_column(JSON)
+    quote: Mapped[str] = mapped_column(Text)
+    reviewed: Mapped[bool] = mapped_column(default=False)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
+    updated_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
 
 
 class FinetuneJobRow(Table):

@@ -21,6 +21,7 @@ from app.cli.adapters import adapters_cli
 from app.cli.evaluate import evaluation_cli
 from app.cli.finetune import finetune_cli
 from app.cli.keys import audit_cli, keys_cli
+from app.cli.reviews import drafts_cli, reviews_cli
 from app.cli.terminal import USAGE, bad_setting, exit_code, terminal
 from app.errors import ExtraMissing, ManualqaError
 from app.types import DocumentState, JobKind, JobState
@@ -39,6 +40,8 @@ cli.add_typer(bases_cli, name="bases")
 cli.add_typer(documents_cli, name="documents")
 cli.add_typer(jobs_cli, name="jobs")
 cli.add_typer(evaluation_cli, name="eval")
+cli.add_typer(reviews_cli)
+cli.add_typer(drafts_cli, name="drafts")
 cli.add_typer(finetune_cli, name="finetune")
 cli.add_typer(adapters_cli, name="adapters")
 

@@ -200,6 +200,13 @@ WORDS: dict[str, tuple[str, str]] = {
     "line": ("{name}: {text}", "{name}：{text}"),
     "with_detail": ("{text} ({detail})", "{text}（{detail}）"),
     "disk_free": ("{free} MB free in {folder}", "{folder} 剩余 {free} MB"),
+    "draft_corrected": ("corrected", "已修正"),
+    "draft_open": ("to be corrected", "待修正"),
+    "drafts_exported": ("{count} drafts written to {file}", "已将 {count} 条草稿写入 {file}"),
+    "questions_not_kept": (
+        "This server keeps no words of new questions (MQA_KEEP_QUESTIONS is off); they cannot be reviewed.",
+        "此服务器不保留新提问的内容（MQA_KEEP_QUESTIONS 已关闭），无法审核。",
+    ),
     "key_active": ("active", "有效"),
     "key_revoked": ("revoked", "已吊销"),
     "key_for_all": ("all knowledge bases", "全部知识库"),

@@ -31,6 +31,12 @@ class QuestionTooLong(InvalidInput):
     zh = "问题有 {length} 个字符，最多允许 {limit} 个。请一次只问一件事。"
 
 
+class DraftIncomplete(InvalidInput):
+    """An answerable question needs an answer, one that is not answerable has none, and pages need their document."""
+
+    zh = "可回答的问题需要答案，不可回答的问题没有答案，页码须有所属文档。"
+
+
 class InvalidName(InvalidInput):
     """The name cannot be used: it must have 1 to {limit} visible characters."""
 
@@ -135,6 +141,18 @@ class TurnNotFound(NotFound):
     """There is no question {ref} in a conversation of this key."""
 
     zh = "此密钥的对话中没有提问 {ref}。"
+
+
+class CallNotFound(NotFound):
+    """There is no question {ref} on record here, or its words were not kept."""
+
+    zh = "此处没有记录提问 {ref}，或未保留其内容。"
+
+
+class DraftNotFound(NotFound):
+    """There is no draft {ref}."""
+
+    zh = "没有草稿 {ref}。"
 
 
 class RouteNotFound(NotFound):
@@ -246,6 +264,12 @@ class EvaluationUnanswered(Conflict):
     """The evaluation {ref} has no answers yet, so there is nothing to report. Wait until it has begun."""
 
     zh = "评测 {ref} 还没有任何回答，无法生成报告。请等它开始之后再试。"
+
+
+class DraftsFull(Conflict):
+    """This knowledge base has {limit} drafts already. Export them and delete some."""
+
+    zh = "此知识库已有 {limit} 条草稿。请导出后删除一部分。"
 
 
 class ConversationFull(Conflict):

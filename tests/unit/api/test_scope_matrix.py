@@ -16,7 +16,9 @@ from app.catalogue.evaluations import EvaluationRoom, NewEvaluation
 from app.catalogue.finetunes import NewTraining, TrainingRoom, new_training_id
 from app.catalogue.keys import Role
 from app.catalogue.promotions import NewPromotion
-from app.types import JobState, PromptKind
+from app.catalogue.reviews import ReviewFilter
+from app.evaluation.reviewed import expected_of
+from app.types import DraftKind, JobState, PromptKind
 from tests.unit.api.conftest import MANUAL, Api, an_api, listening
 
 OPEN = {("get", "/healthz"), ("get", "/readyz")}
@@ -78,8 +80,12 @@ def a_world(api: Api, word: str) -> World:
     made = NewAdapter(f"{word} adapter", "tiny", "r", 4, 1, "0" * 64, PromptKind.FULL, job_id=training.id)
     adapter = services.adapters.add(new_adapter_id(), made, 9)
     services.promotions.promote(NewPromotion(base, adapter.id, 100, "tests"))
+    [call], _ = services.reviews.queue(base, ReviewFilter(), 1, 0)
+    draft, _ = services.drafts.add(base, call.id, DraftKind.PAIR, expected_of(call))
     ids = {
         "knowledge_base_id": base,
+        "call_id": call.id,
+        "draft_id": draft.id,
         "document_id": document["id"],
         "page": "1",
         "conversation_id": conversation,
@@ -152,6 +158,10 @@ def body_of(method: str, path: str, world: World) -> dict[str, Any]:
         ("post", "/v1/knowledge-bases/{knowledge_base_id}/conversations"): {},
         ("post", "/v1/conversations/{conversation_id}/ask"): {"question": "What does E-04 mean?"},
         ("put", "/v1/turns/{turn_id}/feedback"): {"verdict": "up"},
+        ("put", "/v1/calls/{call_id}/feedback"): {"verdict": "down"},
+        ("put", "/v1/calls/{call_id}/label"): {"label": "wrong"},
+        ("post", "/v1/calls/{call_id}/drafts"): {"kind": "question"},
+        ("put", "/v1/drafts/{draft_id}"): {"question": "What does E-04 mean?", "answers": ["The tank is empty."]},
         ("post", "/v1/evaluations"): {"knowledge_base_id": base, "question_set_name": "s", "questions": PAIRS},
         ("post", "/v1/knowledge-bases/{knowledge_base_id}/calibration"): {"evaluation_id": world.ids["evaluation_id"]},
         ("post", "/v1/knowledge-bases/{knowledge_base_id}/question-drafts"): {"count": 1},
