@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -258,7 +258,7 @@ def _grouped(first: int, end: int, width: int, wanted: CallFilter) -> Select[Any
 
 
 def _columns(bucket: ColumnElement[int]) -> Select[Any]:
-    return select(
+    columns: tuple[Any, ...] = (
         bucket.label("bucket"),
         *_KEYS,
         func.count().label("calls"),
@@ -274,13 +274,14 @@ def _columns(bucket: ColumnElement[int]) -> Select[Any]:
         _all_of(CallRow.first_token_seconds).label("first_token"),
         _all_of(CallRow.total_seconds).label("total"),
     )
+    return select(*columns)
 
 
 def _number_of(condition: ColumnElement[bool]) -> ColumnElement[int]:
     return func.sum(case((condition, 1), else_=0))
 
 
-def _all_of(seconds: ColumnElement[float | None] | ColumnElement[float]) -> ColumnElement[str]:
+def _all_of(seconds: Any) -> ColumnElement[str]:  # noqa: ANN401 - a column that may be empty, or not
     """All times of a group in one text, as whole milliseconds: a row of Python for each would take ten times as long"""
     return func.aggregate_strings(cast(cast(1000 * seconds, BigInteger), Text), ",")
 
@@ -289,6 +290,18 @@ def _all_of(seconds: ColumnElement[float | None] | ColumnElement[float]) -> Colu
 
 
 Milliseconds = NDArray[np.int64]
+
+_SUMMED: Final = (
+    "calls",
+    "prompt_tokens",
+    "completion_tokens",
+    "sentences",
+    "withheld",
+    "labelled",
+    "wrong",
+    "rated",
+    "down",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -302,7 +315,7 @@ class _Part:
 
     @staticmethod
     def of(row: Row[Any]) -> _Part:
-        values: Mapping[str, Any] = row._mapping  # noqa: SLF001 - SQLAlchemy's public name of a row as a mapping
+        values = row._mapping  # noqa: SLF001 - SQLAlchemy's public name of a row as a mapping
         return _Part(
             {name: int(values[name]) for name in _SUMMED},
             CallOutcome(values["outcome"]),
@@ -348,19 +361,6 @@ class _Tally:
             down_rate=_share(counts["down"], counts["rated"]),
             times={stage: _percentiles(told) for stage, told in self.times.items()},
         )
-
-
-_SUMMED: Final = (
-    "calls",
-    "prompt_tokens",
-    "completion_tokens",
-    "sentences",
-    "withheld",
-    "labelled",
-    "wrong",
-    "rated",
-    "down",
-)
 
 
 def _share(part: int, whole: int) -> float | None:

@@ -12,9 +12,20 @@ from app.api.web import (
     evaluation_pages,
     finetune_pages,
     job_pages,
+    operation_pages,
     static,
 )
 
 router = APIRouter()
-for part in (static, base_pages, ask_pages, document_pages, evaluation_pages, adapter_pages, finetune_pages, job_pages):
+for part in (
+    static,
+    base_pages,
+    ask_pages,
+    document_pages,
+    evaluation_pages,
+    adapter_pages,
+    finetune_pages,
+    job_pages,
+    operation_pages,
+):
     router.include_router(part.router)
