@@ -150,16 +150,17 @@ def _tile(measure: Measure, found: OperationsOut) -> Tile:
 
 def _chart(measure: Measure, found: OperationsOut) -> Chart:
     values = [measure.read(bucket.figures) for bucket in found.buckets]
-    most = max((value for value in values if value is not None), default=0.0) or 1.0
+    most = max((value for value in values if value is not None), default=None)
     step = (WIDTH - 2 * EDGE) / max(1, len(values) - 1)
     runs: list[list[tuple[float, float]]] = [[]]
     for place, value in enumerate(values):
         if value is None:
             runs.append([])
         else:
-            y = HEIGHT - EDGE - (HEIGHT - 2 * EDGE) * value / most
+            y = HEIGHT - EDGE - (HEIGHT - 2 * EDGE) * value / (most or 1.0)
             runs[-1].append((round(EDGE + place * step, 1), round(y, 1)))
     lines = [" ".join(f"{x},{y}" for x, y in run) for run in runs if len(run) > 1]
     last = next((value for value in reversed(values) if value is not None), None)
     shown = "–" if last is None else measure.shown(last)
-    return Chart(measure.name, measure.shown(most), shown, lines, [run[0] for run in runs if len(run) == 1])
+    highest = "–" if most is None else measure.shown(most)
+    return Chart(measure.name, highest, shown, lines, [run[0] for run in runs if len(run) == 1])
