@@ -33,6 +33,7 @@ from app.catalogue.evaluations import Evaluations
 from app.catalogue.finetunes import Trainings
 from app.catalogue.inspection import Inspection
 from app.catalogue.keys import Keys
+from app.catalogue.operations import Operations
 from app.catalogue.processes import Process, Processes
 from app.catalogue.promotions import Promotions
 from app.catalogue.quotas import Quotas
@@ -173,8 +174,8 @@ class Services:
         self.adapters, self.promotions = AdapterRows(sessions), Promotions(sessions)
         self.counts, self.audit = Counts(sessions), Audit(sessions)
         self.calls = Calls(sessions, keep_questions=settings.keep_questions)
-        self.recorder = Recorder(self.calls)
         self.reviews, self.drafts = Reviews(sessions), Drafts(sessions)
+        self.recorder, self.operations = Recorder(self.calls), Operations(sessions)
         self.authors = Authors(self.adapters, self.promotions)
         self.process_id = None if company is None else company.process.id
         self.works = company is None or company.process.works

@@ -372,6 +372,26 @@ class TurnRow(Table):
     process_id: Mapped[str | None] = mapped_column(String(40), default=None)
 
 
+CALL_FIGURES = (
+    "asked_at",
+    "knowledge_base_id",
+    "model",
+    "adapter_id",
+    "outcome",
+    "reason",
+    "sources_seconds",
+    "first_token_seconds",
+    "total_seconds",
+    "prompt_tokens",
+    "completion_tokens",
+    "sentences",
+    "withheld",
+    "verdict",
+    "label",
+)
+"""All that figures of operations read of a call: from the index alone, past the long answers."""
+
+
 class CallRow(Table):
     """One question that was asked and what it got, kept for `MQA_CALL_DAYS`. `question` and `answer` (an `Answer` as
     JSON) are not kept where `MQA_KEEP_QUESTIONS` is off; `reason` is why it was refused, or the code of an error;
@@ -382,6 +402,7 @@ class CallRow(Table):
     __table_args__ = (
         Index("calls_of_a_knowledge_base", "knowledge_base_id", "asked_at"),
         Index("calls_to_review", "knowledge_base_id", "label", "verdict"),
+        Index("calls_in_figures", *CALL_FIGURES),
     )
 
     id: Mapped[str] = mapped_column(String(40), primary_key=True)

@@ -36,7 +36,7 @@ def test_no_page_has_a_serious_fault(people: People, served: Served, manuals: st
     documents = served.client.get(f"/v1/knowledge-bases/{manuals}/documents")["documents"]
     document = next(one["id"] for one in documents if one["name"] == EN_MANUAL)
     paths = ("/kb", f"/kb/{manuals}/ask", f"/kb/{many}/documents", f"/kb/{manuals}/documents/{document}?page=12",
-             f"/kb/{manuals}/settings", "/evaluations", "/jobs", "/kb/nothing")  # fmt: skip
+             f"/kb/{manuals}/settings", "/evaluations", "/jobs", "/operations", "/kb/nothing")  # fmt: skip
     person.watch.expect("status of 404")
     found = []
     for path in paths:

@@ -12,6 +12,7 @@ from app.api.web import (
     evaluation_pages,
     finetune_pages,
     job_pages,
+    operation_pages,
     review_pages,
     static,
 )
@@ -27,6 +28,7 @@ parts = (
     adapter_pages,
     finetune_pages,
     job_pages,
+    operation_pages,
 )
 for part in parts:
     router.include_router(part.router)

@@ -273,6 +273,7 @@ def test_what_is_theirs_is_read_by_limited_keys(own: Api, worlds: Worlds, role: 
         "/v1/adapters/{adapter_id}",
         "/v1/knowledge-bases/{knowledge_base_id}/adapter",
         "/v1/finetune/jobs/{job_id}",
+        "/v1/calls",
     ):
         assert path in read, path
 
@@ -280,7 +281,16 @@ def test_what_is_theirs_is_read_by_limited_keys(own: Api, worlds: Worlds, role: 
 def test_pages_show_what_is_theirs_alone(own: Api, worlds: Worlds) -> None:
     mine, foreign = worlds.mine, worlds.foreign
     _, headers = key(own, Role.EDITOR, mine.base)
-    for path in ("/", "/kb", "/jobs", "/evaluations", "/adapters", "/finetune", f"/kb/{mine.base}/documents"):
+    for path in (
+        "/",
+        "/kb",
+        "/jobs",
+        "/evaluations",
+        "/adapters",
+        "/finetune",
+        "/operations",
+        f"/kb/{mine.base}/documents",
+    ):
         page = own.client.get(path, headers=headers)
         assert page.status_code == 200, path
         assert "Zorblax" not in page.text, path

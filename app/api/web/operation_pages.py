@@ -1,0 +1,166 @@
+"""The page of operations: whether the service is well, and whether its answers are good."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+from anyio import to_thread
+from fastapi import APIRouter, Request, Response
+
+from app.api.deps import ServicesDep
+from app.api.operation_schemas import FiguresOut, OperationsOut
+from app.api.operations import WantedDep, operations_out
+from app.api.web.rendering import render
+from app.api.web.routing import EditorDep, PageRoute
+from app.catalogue.operations import CallFilter, Period
+from app.catalogue.records import Key
+from app.catalogue.tables import now
+from app.services import PartState, Services
+
+router = APIRouter(prefix="/operations", route_class=PageRoute, include_in_schema=False)
+
+WIDTH, HEIGHT, EDGE = 600, 120, 6
+"""Of a chart, in its own units."""
+SAME = 0.0005
+"""A change of a rate or a time that is none for people."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tile:
+    """A figure with its change against the period before; `way` is "better", "worse" or ""."""
+
+    name: str
+    value: str
+    change: str
+    way: str
+
+
+@dataclass(frozen=True, slots=True)
+class Chart:
+    """A figure over time: `lines` are points of polylines, which end where nothing was asked; `dots` lone points."""
+
+    name: str
+    most: str
+    last: str
+    lines: list[str]
+    dots: list[tuple[float, float]]
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """How a figure is read and shown; `better` says which way is for the better: -1 is down, 0 neither."""
+
+    name: str
+    read: Callable[[FiguresOut], float | None]
+    shown: Callable[[float], str]
+    better: int = -1
+
+
+@router.get("")
+async def show_operations(
+    request: Request, services: ServicesDep, key: EditorDep, wanted: WantedDep, period: str = ""
+) -> Response:
+    """Figures of a period beside the one before, over time, and by knowledge base, model and adapter."""
+    chosen = next((one for one in Period if one == period), Period.DAY)
+    wanted = CallFilter(wanted.knowledge_base_id or None, wanted.model or None, wanted.adapter_id or None)
+    parts = await services.parts()
+    shown = partial(_page, request, services, key, wanted, chosen, parts)
+    return await to_thread.run_sync(shown)
+
+
+def _page(
+    request: Request, services: Services, key: Key, wanted: CallFilter, period: Period, parts: dict[str, PartState]
+) -> Response:
+    at = now()
+    found = operations_out(services, period, services.operations.report(period, wanted, at))
+    disk = None
+    if key.knowledge_base_ids is None:
+        disk = shutil.disk_usage(services.settings.data_dir).free // 1_000_000
+    return render(
+        request,
+        "operations.html",
+        key=key,
+        found=found,
+        period=period.value,
+        periods=[one.value for one in Period],
+        wanted=wanted,
+        bases=services.bases.all(),
+        models=services.operations.models(at),
+        adapters=services.adapters.all(200),
+        parts=parts,
+        jobs=services.counts.jobs(),
+        free_mb=disk,
+        disk_is_low=disk is not None and disk < services.settings.min_free_disk_mb,
+        tiles=[_tile(measure, found) for measure in MEASURES],
+        charts=[_chart(measure, found) for measure in MEASURES],
+        percent=_percent,
+        seconds=_seconds,
+    )
+
+
+def _percent(share: float | None) -> str:
+    return "–" if share is None else f"{100 * share:.1f}%"
+
+
+def _seconds(seconds: float | None) -> str:
+    return "–" if seconds is None else f"{seconds:.2f} s"
+
+
+def _count(count: float | None) -> str:
+    return "–" if count is None else f"{count:,.0f}"
+
+
+def _p95(figures: FiguresOut) -> float | None:
+    times = figures.times["total"]
+    return None if times is None else times.p95
+
+
+def _first_token(figures: FiguresOut) -> float | None:
+    times = figures.times["first_token"]
+    return None if times is None else times.p95
+
+
+MEASURES = (
+    Measure("calls", lambda figures: figures.calls, _count, better=0),
+    Measure("error_rate", lambda figures: figures.error_rate, _percent),
+    Measure("refusal_rate", lambda figures: figures.refusal_rate, _percent, better=0),
+    Measure("extract_rate", lambda figures: figures.extract_rate, _percent),
+    Measure("ungrounded_rate", lambda figures: figures.ungrounded_rate, _percent),
+    Measure("wrong_rate", lambda figures: figures.wrong_rate, _percent),
+    Measure("first_token", _first_token, _seconds),
+    Measure("p95", _p95, _seconds),
+)
+
+
+def _tile(measure: Measure, found: OperationsOut) -> Tile:
+    value, before = measure.read(found.total), measure.read(found.before)
+    shown = "–" if value is None else measure.shown(value)
+    if value is None or before is None:
+        return Tile(measure.name, shown, "", "")
+    difference = value - before
+    if abs(difference) < SAME:
+        return Tile(measure.name, shown, measure.shown(0), "")
+    sign = "+" if difference > 0 else "−"
+    way = "" if not measure.better else "better" if difference * measure.better > 0 else "worse"
+    return Tile(measure.name, shown, sign + measure.shown(abs(difference)), way)
+
+
+def _chart(measure: Measure, found: OperationsOut) -> Chart:
+    values = [measure.read(bucket.figures) for bucket in found.buckets]
+    most = max((value for value in values if value is not None), default=None)
+    step = (WIDTH - 2 * EDGE) / max(1, len(values) - 1)
+    runs: list[list[tuple[float, float]]] = [[]]
+    for place, value in enumerate(values):
+        if value is None:
+            runs.append([])
+        else:
+            y = HEIGHT - EDGE - (HEIGHT - 2 * EDGE) * value / (most or 1.0)
+            runs[-1].append((round(EDGE + place * step, 1), round(y, 1)))
+    lines = [" ".join(f"{x},{y}" for x, y in run) for run in runs if len(run) > 1]
+    last = next((value for value in reversed(values) if value is not None), None)
+    shown = "–" if last is None else measure.shown(last)
+    highest = "–" if most is None else measure.shown(most)
+    return Chart(measure.name, highest, shown, lines, [run[0] for run in runs if len(run) == 1])
