@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import AsyncGenerator, Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 import anyio
 import structlog
-from anyio import to_thread
 from sqlalchemy.exc import SQLAlchemyError
 
 from app.catalogue.calls import Call, Calls, new_call_id
@@ -23,6 +24,10 @@ log = structlog.get_logger(__name__)
 
 _SERVER_ERROR = 500
 """The least status of an error that is the server's: a question that may not be asked is no call."""
+
+_WAIT_SECONDS = 1.0
+_MOST_BACKLOG = 1000
+"""Calls that wait for a catalogue that another holds; each is some kilobytes."""
 
 Listener = Callable[[Call], None]
 
@@ -38,15 +43,24 @@ class Asked:
 
 
 class Recorder:
-    """Records calls. A catalogue that cannot be written to costs the record, never the answer."""
+    """Records calls, one after the other in a thread of its own.
+
+    A catalogue that cannot be written to costs the record, never the answer, which waits for it a moment at most.
+    """
 
     def __init__(self, calls: Calls) -> None:
         self._calls = calls
+        self._writer = ThreadPoolExecutor(1, thread_name_prefix="calls")
+        self._backlog = 0
         self._listeners: list[Listener] = []
 
     def tell(self, listener: Listener) -> None:
         """`listener` gets every call from now on, in the thread of the event loop."""
         self._listeners.append(listener)
+
+    def close(self) -> None:
+        """Writes what waits; nothing is recorded after that."""
+        self._writer.shutdown()
 
     async def recorded(self, asked: Asked, events: AsyncGenerator[AnswerEvent]) -> AsyncGenerator[AnswerEvent]:
         """The same events, the answer with the id of its record, which is kept before the answer is sent."""
@@ -78,13 +92,23 @@ class Recorder:
         record.is_kept = True
         for listener in self._listeners:
             listener(call)
-        kept = False
-        with anyio.CancelScope(shield=True):
-            try:
-                kept = await to_thread.run_sync(self._calls.add, call)
-            except SQLAlchemyError as error:
-                log.warning("call_not_kept", call_id=call.id, detail=type(error).__name__)
-        return kept
+        if self._backlog >= _MOST_BACKLOG:
+            log.warning("call_not_kept", call_id=call.id, detail="too many wait for the catalogue")
+            return False
+        self._backlog += 1
+        writing = asyncio.wrap_future(self._writer.submit(self._write, call))
+        with anyio.move_on_after(_WAIT_SECONDS, shield=True):
+            return await asyncio.shield(writing)
+        return True  # it is still being written, and the answer need not wait for that
+
+    def _write(self, call: Call) -> bool:
+        try:
+            return self._calls.add(call)
+        except SQLAlchemyError as error:
+            log.warning("call_not_kept", call_id=call.id, detail=type(error).__name__)
+            return False
+        finally:
+            self._backlog -= 1
 
 
 @dataclass(slots=True)

@@ -292,6 +292,7 @@ class Services:
         if self._engine is not None:
             await to_thread.run_sync(self._engine.stop)
         await to_thread.run_sync(self.page_views.stop)
+        await to_thread.run_sync(self.recorder.close)
         if self._presence is not None:
             await to_thread.run_sync(self._presence.stop)
         self._stores.keywords.close()

@@ -7,6 +7,7 @@ from contextlib import aclosing
 
 from app.breakers import Breaker
 from app.errors import AdapterNotHosted, ModelBusy, ModelUnavailable
+from app.generate.llm import WROTE_NOTHING
 from app.generate.model_queue import ModelQueue
 from app.ports import LanguageModel, Message, ModelStatus, Odds, Usage
 
@@ -62,7 +63,9 @@ class GuardedModel:
 
     def _note(self, error: ModelUnavailable) -> None:
         """A local server that is being started says so at once, and is asked again as soon as it is there."""
-        if error.params.get("reason") in ("starting", "down", "off"):
+        if error.params.get("reason") == WROTE_NOTHING:  # that is about one question
+            self.breaker.succeeded()
+        elif error.params.get("reason") in ("starting", "down", "off"):
             self.breaker.left()
         else:
             self.breaker.failed(error)

@@ -28,6 +28,7 @@ _CHECK_SECONDS = 3.0
 _ALTERNATIVES = 8
 _CUT_OFF = (httpx2.RemoteProtocolError, httpx2.ReadError, httpx2.WriteError)
 """What a call meets where the server has closed a connection that was kept open; nothing was answered on it."""
+WROTE_NOTHING = "it wrote nothing"
 _BUSY = (httpx2.codes.TOO_MANY_REQUESTS, httpx2.codes.SERVICE_UNAVAILABLE)
 _ODDS_TOKENS = 12
 """`Odds` are passed on for that many tokens: what is looked for stands at the beginning."""
@@ -132,7 +133,7 @@ class OpenAICompatibleModel:
                 deadline = started + self._total_seconds
                 yield event
         if not pieces:
-            raise ModelUnavailable(reason="it wrote nothing")
+            raise ModelUnavailable(reason=WROTE_NOTHING)
 
     async def _events(
         self, messages: Sequence[Message], max_tokens: int, adapter: str | None

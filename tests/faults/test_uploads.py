@@ -19,7 +19,7 @@ from tests.faults.scenarios import PAGES, SCAN, SMALL, pages, scan, small
 from tests.faults.server import FaultServer, Json
 from tests.fixtures.pdfs import a_pdf
 
-CALLERS = 50
+CALLERS = 16
 ATTEMPTS = 2
 
 

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from app.generate import grounding
+from app.generate import answer, grounding
 from app.types import Language
 from eval.records import RunSettings
 from eval.report import csv_text, json_text, terminal
@@ -138,7 +138,7 @@ def test_words_are_complete_in_both_languages() -> None:
 
 
 def test_reasons_for_withholding_are_those_of_the_service_and_said_in_both_languages() -> None:
-    source = inspect.getsource(grounding)
+    source = inspect.getsource(grounding) + inspect.getsource(answer)
     assert [reason for reason in WITHHELD if f'"{reason}' not in source] == []
     assert Words("zh").withheld("not in the cited text: 12 V") == "引用的原文中没有：12 V"
     assert Words("en").withheld("not in the cited text: 12 V") == "not in the cited text: 12 V"
