@@ -65,6 +65,18 @@ def settings(person: Person, base: str) -> None:
     person.by("threshold").scroll_into_view_if_needed()
 
 
+def operations(person: Person, base: str) -> None:  # noqa: ARG001 - every picture is taken alike
+    """The figures of the last hour."""
+    person.open("/operations?period=hour")
+    expect(person.by("op-tile").first).to_be_visible()
+
+
+def reviews(person: Person, base: str) -> None:
+    """Answers that wait for somebody to mark them."""
+    person.open(f"/reviews?kb={base}")
+    expect(person.page.get_by_role("heading", level=1)).to_be_visible()
+
+
 def compare(person: Person, base: str) -> None:
     """A question that the base model and an adapter answer side by side."""
     person.open(f"/kb/{base}/ask")
@@ -83,6 +95,8 @@ PICTURES: dict[str, Callable[[Person, str], None]] = {
     "ask": ask,
     "page": page,
     "settings": settings,
+    "operations": operations,
+    "reviews": reviews,
 }
 PICTURES_WITH_AN_ADAPTER: dict[str, Callable[[Person, str], None]] = {"compare": compare}
 
