@@ -25,7 +25,7 @@ log = structlog.get_logger(__name__)
 _SERVER_ERROR = 500
 """The least status of an error that is the server's: a question that may not be asked is no call."""
 
-_WAIT_SECONDS = 1.0
+_WAIT_SECONDS = 3.0
 _MOST_BACKLOG = 1000
 """Calls that wait for a catalogue that another holds; each is some kilobytes."""
 

@@ -18,7 +18,10 @@ GOOD = "E-04 means that the water tank is empty."
 QUESTION = "What does E-04 mean?"
 
 
-def rows(api: Api, base: str) -> list[CallRow]:
+def rows(api: Api, base: str, number: int | None = None) -> list[CallRow]:
+    """The calls of a knowledge base, once there are so many."""
+    if number is not None:
+        api.until(lambda: len(rows(api, base)) == number)
     with api.services.calls._sessions() as session:
         found = select(CallRow).where(CallRow.knowledge_base_id == base).order_by(CallRow.asked_at)
         return list(session.scalars(found))
@@ -40,7 +43,7 @@ def ask(api: Api, base: str, **more: object) -> dict[str, object]:
 def test_an_answer_is_recorded_under_the_id_that_it_names(api: Api, base: str) -> None:
     api.model_says(GOOD + " Let it cool for 45 minutes.")
     answer = ask(api, base)
-    (row,) = rows(api, base)
+    (row,) = rows(api, base, 1)
     assert (row.id, row.channel, row.outcome) == (answer["call_id"], Channel.API, CallOutcome.ANSWERED)
     assert (row.question, row.model, row.sentences, row.withheld) == (QUESTION, "scripted", 2, 1)
     assert json.loads(row.answer or "")["text"] == answer["text"]
@@ -59,7 +62,7 @@ def test_every_way_in_is_recorded_with_what_it_got(api: Api, base: str) -> None:
     assert api.client.post("/v1/chat/completions", json=body).status_code == 200
     api.model_says("", Fault.ERROR_500)
     ask(api, base, stream=False)
-    assert [(row.channel, row.outcome, row.reason) for row in rows(api, base)] == [
+    assert [(row.channel, row.outcome, row.reason) for row in rows(api, base, 5)] == [
         (Channel.API, CallOutcome.REFUSED, "below_threshold"),
         (Channel.BATCH, CallOutcome.ANSWERED, None),
         (Channel.CONVERSATION, CallOutcome.ANSWERED, None),
@@ -101,6 +104,7 @@ def test_prometheus_counts_calls(api: Api, base: str) -> None:
 def test_calls_and_conversations_go_after_their_days(api: Api, base: str) -> None:
     api.model_says(GOOD)
     ask(api, base)
+    rows(api, base, 1)
     made = api.client.post(f"/v1/knowledge-bases/{base}/conversations").json()
     assert api.services.calls.remove_older(1) == 0
     assert api.services.conversations.remove_older(1) == 0
