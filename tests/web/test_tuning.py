@@ -76,7 +76,7 @@ def test_what_would_be_learned_is_shown_before_a_training_starts(
     expect(person.page).to_have_url(re.compile(r"/finetune/ft-\w+"))
     expect(person.page.get_by_role("heading", level=1)).to_have_text("another name")
     person.by("tune-cancel").click()
-    expect(person.by("tune-state")).to_have_attribute("data-state", "cancelled")
+    expect(person.by("tune-state")).to_have_attribute("data-state", "cancelled", timeout=60_000)
     expect(person.by("tune-resume")).to_be_visible()
 
 
