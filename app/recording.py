@@ -52,6 +52,7 @@ class Recorder:
         self._calls = calls
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="calls")
         self._backlog = 0
+        self._is_closed = False
         self._listeners: list[Listener] = []
 
     def tell(self, listener: Listener) -> None:
@@ -60,6 +61,7 @@ class Recorder:
 
     def close(self) -> None:
         """Writes what waits; nothing is recorded after that."""
+        self._is_closed = True
         self._writer.shutdown()
 
     async def recorded(self, asked: Asked, events: AsyncGenerator[AnswerEvent]) -> AsyncGenerator[AnswerEvent]:
@@ -92,11 +94,12 @@ class Recorder:
         record.is_kept = True
         for listener in self._listeners:
             listener(call)
-        if self._backlog >= _MOST_BACKLOG:
-            log.warning("call_not_kept", call_id=call.id, detail="too many wait for the catalogue")
+        if self._is_closed or self._backlog >= _MOST_BACKLOG:
+            log.warning("call_not_kept", call_id=call.id, backlog=self._backlog)
             return False
         self._backlog += 1
         writing = asyncio.wrap_future(self._writer.submit(self._write, call))
+        writing.add_done_callback(self._written)
         with anyio.move_on_after(_WAIT_SECONDS, shield=True):
             return await asyncio.shield(writing)
         return True  # it is still being written, and the answer need not wait for that
@@ -107,8 +110,10 @@ class Recorder:
         except SQLAlchemyError as error:
             log.warning("call_not_kept", call_id=call.id, detail=type(error).__name__)
             return False
-        finally:
-            self._backlog -= 1
+
+    def _written(self, _: asyncio.Future[bool]) -> None:
+        """In the event loop again, where alone the backlog is counted."""
+        self._backlog -= 1
 
 
 @dataclass(slots=True)

@@ -8,11 +8,11 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.api.measures import Measures
-from app.api.places import Places, leave
+from app.api.places import ASKS, Places, leave
 from app.api.problems import told
 from app.errors import QuestionsFull
 
-_ASKS = re.compile(r"/v1/knowledge-bases/[^/]+/(ask|ask-batch)|/v1/conversations/[^/]+/ask|/v1/chat/completions")
+_ASKS = re.compile(ASKS)
 
 
 class Admission:

@@ -17,7 +17,7 @@ from app.api.schemas import (
     Shape,
     Threshold,
 )
-from app.catalogue.conversations import Verdict
+from app.catalogue.conversations import Feedback, Verdict
 from app.types import TurnState
 
 MAX_COMMENT = 2000
@@ -46,6 +46,10 @@ class ConversationList(Shape):
 class FeedbackIn(Body):
     verdict: Verdict
     comment: QuestionText | None = Field(None, max_length=MAX_COMMENT)
+
+    def feedback(self) -> Feedback:
+        """As it is kept: a comment of nothing is none."""
+        return Feedback(self.verdict, (self.comment or "").strip() or None)
 
 
 class FeedbackOut(Shape):

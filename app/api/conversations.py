@@ -28,7 +28,7 @@ from app.api.jobs import Limit, Offset
 from app.api.problems import reason
 from app.api.questions import answer_out, encoded, put, search_out
 from app.api.schemas import Reason
-from app.catalogue.conversations import Feedback, Turn
+from app.catalogue.conversations import Turn
 from app.conversing import BeganEvent, Conversing, RewrittenEvent
 from app.errors import ManualqaError
 from app.services import Question
@@ -143,7 +143,7 @@ async def _events(
 @router.put("/turns/{turn_id}/feedback")
 def rate_turn(turn_id: str, body: FeedbackIn, services: ServicesDep, key: KeyDep) -> FeedbackOut:
     """Say whether an answer was good, and why; it is kept with the question, the answer and its sources."""
-    feedback = Feedback(body.verdict, (body.comment or "").strip() or None)
+    feedback = body.feedback()
     services.conversations.rate(turn_id, key.id, feedback)
     return FeedbackOut.model_validate(feedback)
 

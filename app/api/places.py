@@ -6,6 +6,9 @@ from dataclasses import dataclass
 
 from starlette.types import Scope
 
+ASKS = r"/v1/knowledge-bases/[^/]+/(?:ask|ask-batch)|/v1/conversations/[^/]+/ask|/v1/chat/completions"
+"""The paths of routes that have the model answer."""
+
 _PLACE = "manualqa.place"
 
 

@@ -12,7 +12,6 @@ from app.api.deps import KeyDep, ServicesDep, editor, reader
 from app.api.jobs import Limit, Offset
 from app.api.questions import answer_out
 from app.api.review_schemas import DraftIn, DraftList, DraftOut, ExpectedIn, LabelIn, ReviewList, ReviewOut
-from app.catalogue.conversations import Feedback
 from app.catalogue.drafts import Draft, Expected
 from app.catalogue.reviews import Labelled, Reviewed, ReviewFilter
 from app.evaluation.reviewed import expected_of, lines
@@ -29,7 +28,7 @@ JSON_LINES = "application/jsonl"
 @router.put("/calls/{call_id}/feedback", dependencies=[reader])
 def rate_call(call_id: str, body: FeedbackIn, services: ServicesDep, key: KeyDep) -> FeedbackOut:
     """Say whether an answer was good, by its `call_id`; the key that asked alone may."""
-    feedback = Feedback(body.verdict, (body.comment or "").strip() or None)
+    feedback = body.feedback()
     services.reviews.rate(call_id, key.id, feedback)
     return FeedbackOut.model_validate(feedback)
 
@@ -52,9 +51,12 @@ def list_reviews(
 ) -> ReviewList:
     """Questions and answers to be looked at: thumbs down first, then those with withheld sentences, then a sample."""
     services.bases.get(knowledge_base_id)
-    found, total = services.reviews.queue(knowledge_base_id, ReviewFilter(labelled, label, outcome), limit, offset)
-    kept = services.settings.keep_questions
-    return ReviewList(reviews=[review_out(one) for one in found], total=total, questions_kept=kept)
+    wanted = ReviewFilter(labelled, label, outcome)
+    return ReviewList(
+        reviews=[review_out(one) for one in services.reviews.queue(knowledge_base_id, wanted, limit, offset)],
+        total=services.reviews.count(knowledge_base_id, wanted),
+        questions_kept=services.settings.keep_questions,
+    )
 
 
 @router.put("/calls/{call_id}/label", dependencies=[editor])

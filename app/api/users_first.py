@@ -6,11 +6,10 @@ import re
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from app.api.places import ASKS
 from app.evaluation.courtesy import Courtesy
 
-_QUESTION = re.compile(
-    r"/v1/knowledge-bases/[^/]+/(ask|ask-batch|search)|/v1/conversations/[^/]+/ask|/v1/chat/completions|/v1/embeddings"
-)
+_QUESTION = re.compile(rf"{ASKS}|/v1/knowledge-bases/[^/]+/search|/v1/embeddings")
 
 
 class UsersFirst:

@@ -6,15 +6,13 @@ import secrets
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from pydantic import TypeAdapter
 from sqlalchemy import delete, select
 from sqlalchemy.exc import IntegrityError
 
 from app.catalogue.database import Sessions
+from app.catalogue.kept_answers import kept
 from app.catalogue.tables import CallRow, now
 from app.types import Answer, CallOutcome, Channel
-
-_answers: TypeAdapter[Answer] = TypeAdapter(Answer)
 
 _REMOVED_AT_ONCE = 1000
 """So that the write lock is held for some milliseconds only."""
@@ -107,5 +105,5 @@ class Calls:
             row.first_token_seconds = answer.timings.first_token
             row.prompt_tokens, row.completion_tokens = answer.prompt_tokens, answer.completion_tokens
             if self._keep_questions:
-                row.answer = _answers.dump_json(answer).decode()
+                row.answer = kept(answer)
         return row

@@ -13,6 +13,8 @@ from sqlalchemy import Select, delete, func, select, update
 from sqlalchemy.orm import Session
 
 from app.catalogue.database import Sessions
+from app.catalogue.kept_answers import answer_of, kept
+from app.catalogue.living import in_living_bases
 from app.catalogue.tables import CallRow, ConversationRow, KnowledgeBaseRow, TurnRow, now
 from app.errors import ConversationFull, ConversationNotFound, KnowledgeBaseNotFound, TurnNotFound
 from app.types import Answer, SearchResult, TurnState
@@ -21,7 +23,6 @@ MAX_TITLE = 120
 
 Verdict = Literal["up", "down"]
 
-_answers: TypeAdapter[Answer] = TypeAdapter(Answer)
 _results: TypeAdapter[SearchResult] = TypeAdapter(SearchResult)
 
 
@@ -199,7 +200,7 @@ class Conversations:
         """Keeps how a turn ended; nothing where it was removed meanwhile."""
         values = {
             "state": outcome.state,
-            "answer": None if outcome.answer is None else _answers.dump_json(outcome.answer).decode(),
+            "answer": None if outcome.answer is None else kept(outcome.answer),
             "sources": None if outcome.sources is None else _results.dump_json(outcome.sources).decode(),
             "written": outcome.written,
             "error_code": outcome.error_code,
@@ -227,8 +228,9 @@ class Conversations:
             row.verdict = None if feedback is None else feedback.verdict
             row.comment = None if feedback is None else feedback.comment
             row.rated_at = None if feedback is None else now()
-            call_id = None if row.answer is None else _answers.validate_json(row.answer).call_id
-            call = None if call_id is None else session.get(CallRow, call_id)
+            answer = answer_of(row.answer)
+            recorded = None if answer is None else answer.call_id
+            call = None if recorded is None else session.get(CallRow, recorded)
             if call is not None:
                 keep_verdict(call, feedback)
 
@@ -241,11 +243,7 @@ def keep_verdict(row: CallRow, feedback: Feedback | None) -> None:
 
 def _visible(key_id: str) -> Select[ConversationRow]:
     """Conversations of this key with knowledge bases that are there."""
-    return (
-        select(ConversationRow)
-        .join(KnowledgeBaseRow, KnowledgeBaseRow.id == ConversationRow.knowledge_base_id)
-        .where(ConversationRow.key_id == key_id, KnowledgeBaseRow.deleting.is_(False))
-    )
+    return in_living_bases(ConversationRow).where(ConversationRow.key_id == key_id)
 
 
 def _own(session: Session, conversation_id: str, key_id: str) -> ConversationRow:
@@ -282,7 +280,7 @@ def _turn(row: TurnRow, knowledge_base_id: str) -> Turn:
         standalone=row.standalone,
         asked_at=row.asked_at,
         state=TurnState(row.state),
-        answer=None if row.answer is None else _answers.validate_json(row.answer),
+        answer=answer_of(row.answer),
         sources=None if row.sources is None else _results.validate_json(row.sources),
         written=row.written,
         error_code=row.error_code,

@@ -6,13 +6,14 @@ import secrets
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Select, select
+from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from app.catalogue.database import Sessions
+from app.catalogue.living import in_living_bases
 from app.catalogue.scope import count_on_server
-from app.catalogue.tables import DraftRow, KnowledgeBaseRow, now
+from app.catalogue.tables import DraftRow, now
 from app.errors import DraftIncomplete, DraftNotFound, DraftsFull, KnowledgeBaseNotFound
 from app.types import DraftKind
 
@@ -130,12 +131,7 @@ class Drafts:
 
 
 def _row(session: Session, draft_id: str) -> DraftRow:
-    query: Select[DraftRow] = (
-        select(DraftRow)
-        .join(KnowledgeBaseRow, KnowledgeBaseRow.id == DraftRow.knowledge_base_id)
-        .where(DraftRow.id == draft_id, KnowledgeBaseRow.deleting.is_(False))
-    )
-    row = session.scalars(query).one_or_none()
+    row = session.scalars(in_living_bases(DraftRow).where(DraftRow.id == draft_id)).one_or_none()
     if row is None:
         raise DraftNotFound(ref=draft_id[:60])
     return row

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from app.catalogue.database import Sessions
 from app.catalogue.jobs import OPEN
+from app.catalogue.living import in_living_bases
 from app.catalogue.scope import count_on_server
 from app.catalogue.tables import EvaluationRecordRow, EvaluationRow, KnowledgeBaseRow, ProcessRow, now
 from app.errors import (
@@ -262,11 +263,7 @@ def _require_turn(session: Session, opened: int) -> None:
 
 def _visible() -> Select[EvaluationRow, str]:
     """(evaluation, name of its knowledge base) of all that are not being deleted."""
-    return (
-        select(EvaluationRow, KnowledgeBaseRow.name)
-        .join(KnowledgeBaseRow, EvaluationRow.knowledge_base_id == KnowledgeBaseRow.id)
-        .where(KnowledgeBaseRow.deleting.is_(False))
-    )
+    return in_living_bases(EvaluationRow).add_columns(KnowledgeBaseRow.name)
 
 
 def _found(session: Session, evaluation_id: str) -> tuple[EvaluationRow, str]:

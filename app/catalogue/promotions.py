@@ -14,6 +14,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from app.catalogue.database import Sessions
+from app.catalogue.living import in_living_bases
 from app.catalogue.tables import AdapterRow, KnowledgeBaseRow, PromotionRow, TurnRow, now
 from app.errors import AdapterNotFound, AdapterRetired, KnowledgeBaseNotFound, NothingToRollBack
 from app.types import AdapterState, TurnState
@@ -198,12 +199,7 @@ def answering_adapters(session: Session) -> set[str]:
         .subquery()
     )
     present = (PromotionRow.knowledge_base_id == last.c.knowledge_base_id) & (PromotionRow.number == last.c.number)
-    query = (
-        select(PromotionRow)
-        .join(last, present)
-        .join(KnowledgeBaseRow, KnowledgeBaseRow.id == PromotionRow.knowledge_base_id)
-        .where(KnowledgeBaseRow.deleting.is_(False))
-    )
+    query = in_living_bases(PromotionRow).join(last, present)
     return {adapter for row in session.scalars(query) for adapter in _record(row).adapters()}
 
 

@@ -6,17 +6,16 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from pydantic import TypeAdapter
 from sqlalchemy import ColumnElement, Select, case, func, select
 from sqlalchemy.orm import Session
 
 from app.catalogue.conversations import Feedback, keep_verdict, verdict_of
 from app.catalogue.database import Sessions
-from app.catalogue.tables import CallRow, KnowledgeBaseRow, now
+from app.catalogue.kept_answers import answer_of
+from app.catalogue.living import in_living_bases
+from app.catalogue.tables import CallRow, now
 from app.errors import CallNotFound
 from app.types import Answer, CallOutcome, Channel, Label
-
-_answers: TypeAdapter[Answer] = TypeAdapter(Answer)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,19 +63,22 @@ class Reviews:
     def __init__(self, sessions: Sessions) -> None:
         self._sessions = sessions
 
-    def queue(
-        self, knowledge_base_id: str, wanted: ReviewFilter, limit: int, offset: int
-    ) -> tuple[list[Reviewed], int]:
-        """Calls of a knowledge base, and how many there are: thumbs down first, then those with withheld sentences,
-        then the rest in an order that has nothing to do with what was asked, so that its beginning is a sample."""
+    def count(self, knowledge_base_id: str, wanted: ReviewFilter) -> int:
+        """How many there are in the queue."""
+        with self._sessions() as session:
+            which = _which(knowledge_base_id, wanted)
+            return session.scalar(select(func.count()).select_from(CallRow).where(*which)) or 0
+
+    def queue(self, knowledge_base_id: str, wanted: ReviewFilter, limit: int, offset: int) -> list[Reviewed]:
+        """Calls of a knowledge base: thumbs down first, then those with withheld sentences, then the rest in an order
+        that has nothing to do with what was asked, so that its beginning is a sample."""
         which = _which(knowledge_base_id, wanted)
         urgency = case((CallRow.verdict == "down", 0), (CallRow.withheld > 0, 1), else_=2)
         recent = case((urgency < 2, CallRow.asked_at), else_=None)
         order = (urgency, recent.desc(), CallRow.id)
         with self._sessions() as session:
             rows = session.scalars(select(CallRow).where(*which).order_by(*order).limit(limit).offset(offset))
-            found = [_reviewed(row) for row in rows]
-            return found, session.scalar(select(func.count()).select_from(CallRow).where(*which)) or 0
+            return [_reviewed(row) for row in rows]
 
     def get(self, call_id: str) -> Reviewed:
         """Raises `CallNotFound`."""
@@ -107,11 +109,7 @@ class Reviews:
 
 def _visible(call_id: str) -> Select[CallRow]:
     """A call of a knowledge base that is there."""
-    return (
-        select(CallRow)
-        .join(KnowledgeBaseRow, KnowledgeBaseRow.id == CallRow.knowledge_base_id)
-        .where(CallRow.id == call_id, KnowledgeBaseRow.deleting.is_(False))
-    )
+    return in_living_bases(CallRow).where(CallRow.id == call_id)
 
 
 def _readable(session: Session, call_id: str) -> CallRow:
@@ -137,7 +135,7 @@ def _reviewed(row: CallRow) -> Reviewed:
         id=row.id,
         knowledge_base_id=row.knowledge_base_id,
         question=row.question or "",
-        answer=None if row.answer is None else _answers.validate_json(row.answer),
+        answer=answer_of(row.answer),
         asked_at=row.asked_at,
         channel=Channel(row.channel),
         outcome=CallOutcome(row.outcome),

@@ -35,11 +35,12 @@ class Screen:
         self._letters = letters_of([self._known]).text
         self._pending = ""
         self._shown = ""
+        self._last_letters = ""
         self._closed = False
 
     def allows(self, text: str) -> bool:
         """Whether a text has nothing that must not be shown."""
-        return not foreign_parts(text, self._known) and not self._tells_prompt(text)
+        return not foreign_parts(text, self._known) and not self._tells_prompt(letters_of([text]).text)
 
     def read(self, piece: str) -> str:
         """What may be shown now of a text in the making; from the first fault on nothing."""
@@ -53,15 +54,18 @@ class Screen:
 
     def _release(self, end: int) -> str:
         text = self._pending[:end]
-        self._closed = self._closed or (text != "" and not self.allows(self._shown[-_LOOKED_BACK:] + text))
         if self._closed or not text:
             return ""
+        letters = self._last_letters + letters_of([text]).text  # what was shown before tells nothing by itself
+        if foreign_parts(self._shown[-_LOOKED_BACK:] + text, self._known) or self._tells_prompt(letters):
+            self._closed = True
+            return ""
+        self._last_letters = letters[-(_LATIN_RUN - 1) :]
         self._pending = self._pending[end:]
         self._shown += text
         return text
 
-    def _tells_prompt(self, text: str) -> bool:
-        letters = letters_of([text]).text
+    def _tells_prompt(self, letters: str) -> bool:
         return any(
             run in _prompt_letters() and run not in self._letters
             for start in range(len(letters))

@@ -10,12 +10,10 @@ from __future__ import annotations
 import subprocess
 import sys
 import sysconfig
-from hashlib import sha256
 from pathlib import Path
 
-from filelock import FileLock
+from eval.environments import made_once, pip_of
 
-CACHE = Path("~/.cache/manualqa")
 REQUIREMENTS = Path(__file__).with_name("requirements.txt")
 INSTALL_SECONDS = 600
 
@@ -24,30 +22,22 @@ class StockPipelineError(Exception):
     """The stock pipeline cannot run or has broken off; the message says why."""
 
 
-def stock_python(cache: Path = CACHE) -> Path:
+def stock_python() -> Path:
     """The Python of the stock pipeline's environment, which is made where it is missing or was left half made.
 
     Another Python, project environment or list of packages has an environment of its own. Raises `StockPipelineError`.
     """
     below = sysconfig.get_path("purelib")
-    key = sha256("\n".join((sys.version, below, REQUIREMENTS.read_text(encoding="utf-8"))).encode()).hexdigest()[:12]
-    folder = cache.expanduser() / f"baseline-{key}"
-    whole = folder / "whole"
-    python = folder / ("Scripts/python.exe" if sys.platform == "win32" else "bin/python")
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(folder.with_suffix(".lock")):
-        if not whole.exists():
-            _make(folder, python, below)
-            whole.touch()
-    return python
+    key = "\n".join((sys.version, below, REQUIREMENTS.read_text(encoding="utf-8")))
+    program = "Scripts/python.exe" if sys.platform == "win32" else "bin/python"
+    return made_once("baseline", key, lambda folder: _make(folder, folder / program, below)) / program
 
 
 def _make(folder: Path, python: Path, below: str) -> None:
     _run([sys.executable, "-m", "venv", "--clear", str(folder)])
     place = _run([str(python), "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"])
     (Path(place.strip()) / "project.pth").write_text(below + "\n", encoding="utf-8")
-    pip = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-input", "--no-deps"]
-    _run([*pip, "-r", str(REQUIREMENTS)])
+    _run([*pip_of(python), "--no-deps", "-r", str(REQUIREMENTS)])
 
 
 def _run(command: list[str]) -> str:

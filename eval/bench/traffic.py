@@ -50,7 +50,8 @@ def measure(seconds: int) -> list[dict[str, Any]]:
         }
         with own_server(Path(folder) / "data", need_model=True, settings=settings) as own:
             server = Server(own.process, own.client, own.ready_seconds)
-            return [*_overhead(server, model_url, Path(folder)), *_load(server, program, Path(folder), seconds)]
+            base = _manuals(server, Path(folder))
+            return [*_overhead(server, base, model_url), *_load(server, base, program, Path(folder), seconds)]
 
 
 @contextmanager
@@ -84,8 +85,8 @@ def _manuals(server: Server, folder: Path) -> str:
 # --- load -------------------------------------------------------------------------------------------------------------
 
 
-def _load(server: Server, program: Path, folder: Path, seconds: int) -> list[dict[str, Any]]:
-    base, uploads = _manuals(server, folder), filled_base(server.client, "uploads", [])
+def _load(server: Server, base: str, program: Path, folder: Path, seconds: int) -> list[dict[str, Any]]:
+    uploads = filled_base(server.client, "uploads", [])
     key = server.client.post("/v1/keys", {"name": "traffic", "role": "admin"})["secret"]
     sizes = Sizes(server.process.pid)
     metrics = _lag_counts(server, key)
@@ -183,9 +184,8 @@ class Sizes:
 # --- overhead ---------------------------------------------------------------------------------------------------------
 
 
-def _overhead(server: Server, model_url: str, folder: Path) -> list[dict[str, Any]]:
+def _overhead(server: Server, base: str, model_url: str) -> list[dict[str, Any]]:
     """Eight questions at a time through the service, then the very prompts of those to the model server itself."""
-    base = _manuals(server, folder)
     url = f"{server.client.url}/v1/knowledge-bases/{base}/ask"
     key = server.client.post("/v1/keys", {"name": "overhead", "role": "reader"})["secret"]
 

@@ -9,30 +9,24 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
-from hashlib import sha256
 from pathlib import Path
 
 from filelock import FileLock
 
-CACHE = Path("~/.cache/manualqa")
+from eval.environments import CACHE, key_of, made_once, new_environment, run
+
 REQUIREMENTS = Path(__file__).with_name("requirements.txt")
 INSTALL_SECONDS = 900.0
 
 
-def tools(cache: Path = CACHE) -> Path:
+def tools() -> Path:
     """The folder of their programs, `python` among them; raises `CalledProcessError` where they cannot be installed."""
-    key = sha256(f"{sys.version}\n{REQUIREMENTS.read_text(encoding='utf-8')}".encode()).hexdigest()[:12]
-    folder = cache.expanduser() / f"deploy-tools-{key}"
-    whole = folder / "whole"
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(folder.with_suffix(".lock")):
-        if not whole.exists():
-            sys.stderr.write(f"Installing the tools of tests/deploy into {folder} (about 450 MB, once) ...\n")
-            _run([sys.executable, "-m", "venv", "--clear", str(folder)])
-            pip = [str(folder / "bin" / "python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-            _run([*pip, "--no-input", "-r", str(REQUIREMENTS)])
-            whole.touch()
-    return folder / "bin"
+    told = "Installing the tools of tests/deploy into {folder} (about 450 MB, once) ...\n"
+    return made_once("deploy-tools", key_of(REQUIREMENTS), _make, told=told) / "bin"
+
+
+def _make(folder: Path) -> None:
+    run([*new_environment(folder, INSTALL_SECONDS), "-r", str(REQUIREMENTS)], INSTALL_SECONDS)
 
 
 def promtool(cache: Path = CACHE) -> Path | None:
@@ -59,15 +53,11 @@ def _unpack(folder: Path) -> None:
     if subprocess.run(
         ["apt-get", "download", "prometheus"], cwd=folder, timeout=INSTALL_SECONDS, check=False
     ).returncode:
-        _run(["apt-get", "update", "-qq"])  # the lists of a fresh machine are empty
+        run(["apt-get", "update", "-qq"], INSTALL_SECONDS)  # the lists of a fresh machine are empty
         subprocess.run(["apt-get", "download", "prometheus"], cwd=folder, timeout=INSTALL_SECONDS, check=True)
     (package,) = folder.glob("prometheus_*.deb")
-    _run(["dpkg-deb", "-x", str(package), str(folder)])
+    run(["dpkg-deb", "-x", str(package), str(folder)], INSTALL_SECONDS)
     package.unlink()
-
-
-def _run(command: list[str]) -> None:
-    subprocess.run(command, timeout=INSTALL_SECONDS, check=True, stdout=sys.stderr)
 
 
 if __name__ == "__main__":

@@ -26,16 +26,6 @@ DOCUMENTS = 8
 MANUALS = Path(__file__).parents[2] / "examples" / "manuals"
 
 
-@pytest.fixture
-def company(tmp_path: Path, postgres: PostgresServer) -> Iterator[Company]:
-    with postgres.migrated() as url:
-        made = Company(tmp_path, url)
-        try:
-            yield made
-        finally:
-            made.stop()
-
-
 def upload(client: httpx.Client, base: str, number: int) -> None:
     lines = [f"# Pump {number}"] + [
         f"Line {line} of manual {number}: turn valve V-{line} to the left." for line in range(60)

@@ -19,7 +19,7 @@ import psycopg
 import pytest
 
 from tests.fixtures.postgres import PostgresServer, a_postgres
-from tests.fixtures.processes import WAIT_SECONDS, Company
+from tests.fixtures.processes import WAIT_SECONDS, Company, a_company
 from tests.fixtures.waiting import wait_for
 
 SERVERS, WORKERS = ("api-1", "api-2"), ("worker-1", "worker-2")
@@ -103,12 +103,8 @@ def server() -> Iterator[PostgresServer]:
 
 @pytest.fixture
 def company(server: PostgresServer, tmp_path: Path) -> Iterator[Company]:
-    with server.migrated() as url:
-        made = Company(tmp_path, url)
-        try:
-            yield made
-        finally:
-            made.stop()
+    with a_company(tmp_path, server) as made:
+        yield made
 
 
 @pytest.mark.campaign

@@ -9,14 +9,12 @@ import json
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.fixtures.codes import MANUAL, pairs
-from tests.fixtures.postgres import PostgresServer
 from tests.fixtures.processes import WAIT_SECONDS, Company
 from tests.fixtures.scripted_model import scripted_model
 from tests.fixtures.tiny_chat_model import a_tiny_base
@@ -37,16 +35,6 @@ TRAINING = {
 
 TRAINING_SECONDS = 600.0
 """A step takes a third of a second, and on a machine that others use ten times as long."""
-
-
-@pytest.fixture
-def company(tmp_path: Path, postgres: PostgresServer) -> Iterator[Company]:
-    with postgres.migrated() as url:
-        made = Company(tmp_path, url)
-        try:
-            yield made
-        finally:
-            made.stop()
 
 
 def kill_who_has(company: Company, table: str) -> str:

@@ -6,44 +6,29 @@ Run as `python -m tests.milvus.environment` to fetch it ahead of time; it says w
 
 from __future__ import annotations
 
-import subprocess
 import sys
-from hashlib import sha256
 from pathlib import Path
 
-from filelock import FileLock
+from eval.environments import made_once, pip_of, run
 
-CACHE = Path("~/.cache/manualqa")
 REQUIREMENTS = Path(__file__).with_name("requirements.txt")
 INSTALL_SECONDS = 600.0
 
 
-def milvus_folder(cache: Path = CACHE) -> Path:
+def milvus_folder() -> Path:
     """Folder of the wheel's package, its programs in `unpacked/bin`; made where it is missing or was left half made.
 
     Raises `CalledProcessError`.
     """
-    key = sha256(REQUIREMENTS.read_bytes()).hexdigest()[:12]
-    folder = cache.expanduser() / f"milvus-{key}"
-    whole = folder / "whole"
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(folder.with_suffix(".lock")):
-        if not whole.exists():
-            sys.stderr.write(f"Fetching a Milvus server into {folder} (58 MB, 450 MB unpacked, once) ...\n")
-            _make(folder)
-            whole.touch()
-    return folder
+    told = "Fetching a Milvus server into {folder} (58 MB, 450 MB unpacked, once) ...\n"
+    return made_once("milvus", REQUIREMENTS.read_text(encoding="utf-8"), _make, told=told)
 
 
 def _make(folder: Path) -> None:
-    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-input"]
-    _run([*pip, "--no-deps", "--upgrade", "--target", str(folder), "-r", str(REQUIREMENTS)])
+    pip = [*pip_of(Path(sys.executable)), "--no-deps", "--upgrade", "--target", str(folder)]
+    run([*pip, "-r", str(REQUIREMENTS)], INSTALL_SECONDS)
     unpack = "import milvus, sys; milvus._initialize_data_files(sys.argv[1])"
-    _run([sys.executable, "-c", unpack, str(folder / "unpacked")], folder)
-
-
-def _run(command: list[str], folder: Path | None = None) -> None:
-    subprocess.run(command, cwd=folder, timeout=INSTALL_SECONDS, check=True, stdout=sys.stderr)
+    run([sys.executable, "-c", unpack, str(folder / "unpacked")], INSTALL_SECONDS, folder)
 
 
 if __name__ == "__main__":

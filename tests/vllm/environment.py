@@ -5,46 +5,30 @@ Run as `python -m tests.vllm.environment` to make it ahead of time; it says wher
 
 from __future__ import annotations
 
-import subprocess
 import sys
-from hashlib import sha256
 from pathlib import Path
 
-from filelock import FileLock
+from eval.environments import key_of, made_once, new_environment, run
 
-CACHE = Path("~/.cache/manualqa")
 REQUIREMENTS = Path(__file__).with_name("requirements.txt")
 INSTALL_SECONDS = 1500.0
 
 
-def vllm_python(cache: Path = CACHE) -> Path:
+def vllm_python() -> Path:
     """The Python that has vLLM; its environment is made where it is missing or was left half made.
 
     Another Python or list of packages has an environment of its own. Raises `CalledProcessError`.
     """
-    key = sha256(f"{sys.version}\n{REQUIREMENTS.read_text(encoding='utf-8')}".encode()).hexdigest()[:12]
-    folder = cache.expanduser() / f"vllm-{key}"
-    whole, python = folder / "whole", folder / "bin" / "python"
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(folder.with_suffix(".lock")):
-        if not whole.exists():
-            sys.stderr.write(f"Installing vLLM into {folder} (about 2.5 GB, once) ...\n")
-            _make(folder, python)
-            whole.touch()
-    return python
+    told = "Installing vLLM into {folder} (about 2.5 GB, once) ...\n"
+    return made_once("vllm", key_of(REQUIREMENTS), _make, told=told) / "bin" / "python"
 
 
-def _make(folder: Path, python: Path) -> None:
+def _make(folder: Path) -> None:
     """torch comes with what it needs, which differs between its builds; all else is listed."""
-    _run([sys.executable, "-m", "venv", "--clear", str(folder)])
-    pip = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-input"]
+    pip = new_environment(folder, INSTALL_SECONDS)
     torch = next(line for line in REQUIREMENTS.read_text(encoding="utf-8").splitlines() if line.startswith("torch=="))
-    _run([*pip, "-c", str(REQUIREMENTS), torch])
-    _run([*pip, "--no-deps", "-r", str(REQUIREMENTS)])
-
-
-def _run(command: list[str]) -> None:
-    subprocess.run(command, timeout=INSTALL_SECONDS, check=True, stdout=sys.stderr)
+    run([*pip, "-c", str(REQUIREMENTS), torch], INSTALL_SECONDS)
+    run([*pip, "--no-deps", "-r", str(REQUIREMENTS)], INSTALL_SECONDS)
 
 
 if __name__ == "__main__":

@@ -48,9 +48,8 @@ def show_queue(
     chosen = next((one for one in CallOutcome if one == outcome), None)
     wanted = ReviewFilter(SHOWN[show].labelled, SHOWN[show].label, chosen)
     base_id = "" if base is None else base.id
-    _, total = services.reviews.queue(base_id, wanted, 1, 0)
-    paging = Paging(total, PER_PAGE, page)
-    found, _ = services.reviews.queue(base_id, wanted, PER_PAGE, paging.offset)
+    paging = Paging(services.reviews.count(base_id, wanted), PER_PAGE, page)
+    found = services.reviews.queue(base_id, wanted, PER_PAGE, paging.offset)
     made = services.drafts.of_calls([call.id for call in found])
     return render(
         request,

@@ -80,7 +80,7 @@ def a_world(api: Api, word: str) -> World:
     made = NewAdapter(f"{word} adapter", "tiny", "r", 4, 1, "0" * 64, PromptKind.FULL, job_id=training.id)
     adapter = services.adapters.add(new_adapter_id(), made, 9)
     services.promotions.promote(NewPromotion(base, adapter.id, 100, "tests"))
-    [call], _ = services.reviews.queue(base, ReviewFilter(), 1, 0)
+    [call] = services.reviews.queue(base, ReviewFilter(), 1, 0)
     draft, _ = services.drafts.add(base, call.id, DraftKind.PAIR, expected_of(call))
     ids = {
         "knowledge_base_id": base,
