@@ -51,6 +51,7 @@ def test_a_wrong_answer_is_a_question_in_two_clicks(people: People, served: Serv
     expect(person.by("viewer-text")).to_contain_text("E-04")
     person.by("viewer-close").click()
     person.by("made-question").click()
+    person.page.wait_for_url(re.compile(r"/reviews/drafts"))  # and for its scripts
     expect(person.by("draft")).to_have_count(1)
     expect(person.by("draft-evaluate")).to_be_disabled()
     person.by("draft-find").click()
