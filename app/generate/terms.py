@@ -15,8 +15,11 @@ _SENTENCE_START = re.compile(r"(?:^|[.!?。！？:：]\s*)[\"'“‘(（]*$")
 
 def missing_names(question: str, passages: Sequence[Passage], language: Language) -> list[str]:
     """Names of the question that occur neither in a passage nor in its document's name and headings."""
+    asked = names(question, language)
+    if not asked:
+        return []
     there = {token for passage in passages for text in _texts(passage) for token in index_tokens(text)}
-    return [name for name in names(question, language) if not _mentioned(name, there)]
+    return [name for name in asked if not _mentioned(name, there)]
 
 
 def names(question: str, language: Language) -> list[str]:

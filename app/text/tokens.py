@@ -11,6 +11,7 @@ import re
 import threading
 import unicodedata
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Any
 
 import rjieba
@@ -21,6 +22,9 @@ TOKENS_VERSION = "tokens-1"
 
 MAX_TOKEN = 64
 """Characters of a token; longer ones (keys in hexadecimal, base64) are cut there, in manuals and questions alike."""
+
+_WORDS_KEPT = 16_384
+"""Words whose tokens are kept, the last ones used: a manual's words come again and again. About 6 MB."""
 
 _HAN = "\u3005\u3007\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
 _UNSPACED = "\u0e00-\u0e7f\u3041-\u309f\u30a0-\u30ff\u1100-\u11ff\uac00-\ud7a3"
@@ -78,14 +82,20 @@ def _words_apart(run: re.Match[str]) -> str:
 
 
 def _tokens(text: str, humps: bool = True) -> Iterator[str]:
-    for run in _RUNS.finditer(_POSSESSIVE.sub("", unicodedata.normalize("NFKC", text))):
+    for run in _RUNS.finditer(_folded(text)):
         match run.lastgroup:
             case "han":
                 yield from _han_tokens(run.group())
             case "unspaced":
                 yield from _pairs(run.group())
             case _:
-                yield from _latin_tokens(run.group(), humps)
+                word = run.group()
+                yield from _kept_latin_tokens(word, humps) if len(word) <= MAX_TOKEN else _latin_tokens(word, humps)
+
+
+def _folded(text: str) -> str:
+    """Compatible characters as one (the full-width ones as the narrow), without the English genitive."""
+    return _POSSESSIVE.sub("", text if text.isascii() else unicodedata.normalize("NFKC", text))
 
 
 def _han_tokens(run: str) -> Iterator[str]:
@@ -103,7 +113,12 @@ def _pairs(run: str) -> Iterator[str]:
         yield run[i : i + 2]
 
 
-def _latin_tokens(run: str, humps: bool) -> Iterator[str]:
+@lru_cache(_WORDS_KEPT)
+def _kept_latin_tokens(word: str, humps: bool) -> tuple[str, ...]:
+    return _latin_tokens(word, humps)
+
+
+def _latin_tokens(run: str, humps: bool) -> tuple[str, ...]:
     """A plain word gives its stem; a code gives itself, itself without connectors, and its letters and numbers.
 
     With `humps`, a name such as WebNet gives its parts as well.
@@ -117,7 +132,7 @@ def _latin_tokens(run: str, humps: bool) -> Iterator[str]:
     if humps and _HUMPS.search(run):
         parts = [part for piece in pieces for hump in _HUMPS.split(piece) for part in _PARTS.findall(hump)]
         seen.update((_stemmed(_plain(part)), None) for part in parts)
-    yield from (token[:MAX_TOKEN] for token in seen if token)
+    return tuple(token[:MAX_TOKEN] for token in seen if token)
 
 
 def _plain(word: str) -> str:
@@ -156,4 +171,4 @@ def _without_stop_words(text: str) -> str:
             return "".join(" " if part in _STOP_WORDS else part for part in rjieba.cut(word))
         return " " if word.casefold() in _STOP_WORDS and not (len(word) > 1 and word.isupper()) else word
 
-    return _RUNS.sub(keep, _POSSESSIVE.sub("", unicodedata.normalize("NFKC", text)))
+    return _RUNS.sub(keep, _folded(text))
