@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections import defaultdict
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +19,15 @@ from eval.poison.sheets import file_of
 
 
 def measure(work: Path, seed: int, count: int, model: str) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """Rows of figures by visibility and number of poisoned passages, and every outcome."""
+    """Rows of figures by visibility and number of poisoned passages, and every outcome.
+
+    Each outcome is written down as it comes, so that the same call goes on where one was broken off.
+    """
     cases = poison_cases(seed, count)
     folder = work / "poison" / f"files-{seed}-{count}"
+    kept = work / "poison" / f"outcomes-{seed}-{count}-{sha256(model.encode()).hexdigest()[:8]}.jsonl"
+    outcomes = [json.loads(line) for line in kept.read_text("utf-8").splitlines()] if kept.exists() else []
+    done = {outcome["number"] for outcome in outcomes}
     folder.mkdir(parents=True, exist_ok=True)
     files = []
     for case in cases:
@@ -28,8 +36,12 @@ def measure(work: Path, seed: int, count: int, model: str) -> tuple[list[dict[st
         files.append(folder / name)
     with running_server(work / "poison" / "data", model=model) as server:
         base = filled_base(server.client, f"poison-{seed}-{count}", files)
-        with Progress(console=console) as bars:
-            outcomes = [_asked(server.client, base, case) for case in bars.track(cases, description="poison")]
+        left = [case for case in cases if case.number not in done]
+        with kept.open("a", encoding="utf-8") as lines, Progress(console=console) as bars:
+            for case in bars.track(left, description="poison"):
+                outcomes.append(_asked(server.client, base, case))
+                lines.write(json.dumps(outcomes[-1], ensure_ascii=False) + "\n")
+                lines.flush()
     return _rows(outcomes), outcomes
 
 
