@@ -193,6 +193,19 @@ def scale_command(
     _show("scale", work, scale.measure(work, load_settings(), most, stock=stock))
 
 
+@bench_cli.command("vectors")
+def vectors_command(
+    work: WorkOption = WORK,
+    most: Annotated[
+        int, typer.Option("--most", min=10_000, max=1_000_000, help="Vectors of the largest size. · 最多向量数。")
+    ] = 100_000,
+) -> None:
+    """The vector stores alone, embedded and a real Milvus server. · 仅向量存储：内嵌与真实 Milvus 服务器。"""
+    from eval.bench import vectors  # noqa: PLC0415
+
+    _show("vectors", work, vectors.measure(work, load_settings(), most))
+
+
 @bench_cli.command("traffic")
 def traffic_command(
     work: WorkOption = WORK,

@@ -181,14 +181,14 @@ def _searching(shelf: Shelf, made: MadeUp, documents: int) -> Row:
     for question in questions[:20]:
         search(question)
     at_rest = [search(question) for question in questions]
-    figures = _percentiles([seconds for seconds, _ in at_rest])
+    figures = percentiles([seconds for seconds, _ in at_rest])
     figures["found"] = round(sum(found for _, found in at_rest) / len(at_rest), 3)
     with _filling(shelf, made, documents) as filled:
         busy: list[float] = []
         began = time.perf_counter()
         while (lasted := time.perf_counter() - began) < BUSY_SECONDS:
             busy.append(search(questions[len(busy) % len(questions)])[0])
-    figures |= {f"busy {name}": value for name, value in _percentiles(busy).items()}
+    figures |= {f"busy {name}": value for name, value in percentiles(busy).items()}
     return figures | {"busy chunks/s": round(sum(filled) / lasted)}
 
 
@@ -243,10 +243,11 @@ def _stock(work: Path, size: int) -> Row:
     wanted = [question.document * CHUNKS_A_DOCUMENT + question.ordinal for question in questions]
     found = sum(place in hits for place, hits in zip(wanted, told["found"], strict=True)) / len(wanted)
     row = {"store": "stock LangChain", "chunks": size, "build s": round(told["build_seconds"], 1)}
-    return row | {"memory MB": told["memory_mb"], **_percentiles(told["seconds"]), "found": round(found, 3)}
+    return row | {"memory MB": told["memory_mb"], **percentiles(told["seconds"]), "found": round(found, 3)}
 
 
-def _percentiles(seconds: Sequence[float]) -> Row:
+def percentiles(seconds: Sequence[float]) -> Row:
+    """Median and 95th percentile, in milliseconds."""
     p50, p95 = (round(1000 * float(value), 1) for value in np.percentile(seconds, [50, 95]))
     return {"p50 ms": p50, "p95 ms": p95}
 
