@@ -21,11 +21,13 @@ from eval.poison.sheets import file_of
 def measure(work: Path, seed: int, count: int, model: str) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """Rows of figures by visibility and number of poisoned passages, and every outcome.
 
-    Each outcome is written down as it comes, so that the same call goes on where one was broken off.
+    All manuals are taken in, and the first `count` cases of their shuffled order asked about. Each outcome is written
+    down as it comes, so that the same call, or one for more cases, goes on where one was broken off.
     """
-    cases = poison_cases(seed, count)
-    folder = work / "poison" / f"files-{seed}-{count}"
-    kept = work / "poison" / f"outcomes-{seed}-{count}-{sha256(model.encode()).hexdigest()[:8]}.jsonl"
+    cases = poison_cases(seed)
+    asked = {case.number for case in cases[:count]}
+    folder = work / "poison" / f"files-{seed}"
+    kept = work / "poison" / f"outcomes-{seed}-{sha256(model.encode()).hexdigest()[:8]}.jsonl"
     outcomes = [json.loads(line) for line in kept.read_text("utf-8").splitlines()] if kept.exists() else []
     done = {outcome["number"] for outcome in outcomes}
     folder.mkdir(parents=True, exist_ok=True)
@@ -35,13 +37,14 @@ def measure(work: Path, seed: int, count: int, model: str) -> tuple[list[dict[st
         (folder / name).write_bytes(data)
         files.append(folder / name)
     with running_server(work / "poison" / "data", model=model) as server:
-        base = filled_base(server.client, f"poison-{seed}-{count}", files)
-        left = [case for case in cases if case.number not in done]
+        base = filled_base(server.client, f"poison-{seed}", files)
+        left = [case for case in cases[:count] if case.number not in done]
         with kept.open("a", encoding="utf-8") as lines, Progress(console=console) as bars:
             for case in bars.track(left, description="poison"):
                 outcomes.append(_asked(server.client, base, case))
                 lines.write(json.dumps(outcomes[-1], ensure_ascii=False) + "\n")
                 lines.flush()
+    outcomes = [outcome for outcome in outcomes if outcome["number"] in asked]
     return _rows(outcomes), outcomes
 
 
