@@ -62,7 +62,7 @@ from app.ingest.backup.writing import BackupPlaces, Backups
 from app.ingest.consistency import Consistency, Mending
 from app.ingest.durable import JobPlace, WorkerLimits
 from app.ingest.indexing import Indexing, Stores
-from app.ingest.jobs import JobEngine, Work
+from app.ingest.jobs import JobEngine, Others, Work
 from app.ingest.library import Library
 from app.ingest.pipeline import Pipeline, Reading
 from app.ingest.purging import Purging
@@ -260,10 +260,20 @@ class Services:
         """What a process does for the others: see `Presence`."""
         if died:
             self.conversations.stop_running(living)
-        self._engine_of_jobs.look_after(living, died=died)
+        if self._company is not None:
+            others = Others(self._company.processes.living, partial(self._company.locks.of, "start"))
+            self._engine_of_jobs.look_after(others, died=died)
         if time.monotonic() - self._images_swept > IMAGES_SWEEP_SECONDS:  # others purge documents too
             self._images_swept = time.monotonic()
             self._stores.images.sweep(self.documents.is_there)
+
+    def living(self) -> set[str]:
+        """The ids of all processes that live, this one among them; none where it is always alone."""
+        return set() if self._company is None else self._company.processes.living()
+
+    def others(self) -> set[str]:
+        """The same without this one, which makes nothing before it starts."""
+        return self.living() - {self.process_id or ""}
 
     def drain(self) -> None:
         """A stop is coming: streams that only watch end now. The second time, running steps are not waited for."""

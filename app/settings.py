@@ -56,7 +56,7 @@ class Settings(BaseSettings):
         description="Folder of uploads, adapters and trainings that all processes share; by default the data folder.",
     )
     process_lost_seconds: float = Field(
-        30.0, ge=1, le=600, description="A process that is silent for so long is dead, and another does its work."
+        20.0, ge=1, le=600, description="A process that is silent for so long is dead, and another does its work."
     )
 
     # Fetching weights.

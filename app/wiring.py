@@ -43,6 +43,7 @@ from app.finetune.adapters import Adapters, Room
 from app.finetune.checking import Base, Limits
 from app.finetune.hosting import Hosting
 from app.finetune.jobs import TrainingJobs, TrainingParts
+from app.finetune.leftovers import ALONE
 from app.finetune.preparation import Preparation
 from app.finetune.promoting import Hosts, Promoting
 from app.generate.engine import LocalEngine
@@ -305,7 +306,8 @@ def build_adapters(services: Services) -> Adapters:
     settings = services.settings
     limits = Limits(settings.max_lora_rank, settings.max_adapter_mb * 1_000_000)
     room = Room(settings.max_stored_adapters, limits, settings.min_free_disk_mb * 1_000_000)
-    return Adapters(services.adapters, settings.adapters_dir, partial(served_base, settings), room)
+    maker = services.process_id or ALONE
+    return Adapters(services.adapters, settings.adapters_dir, partial(served_base, settings), room, maker)
 
 
 def served_base(settings: Settings) -> Base:
