@@ -53,7 +53,7 @@ WRONG: dict[str, dict[str, Any]] = {
 
 @pytest.fixture(scope="module")
 def rendered(tool_folder: Path) -> list[dict[str, Any]]:
-    """The small chart twice, the large one, one with replicas, and the wrong ones, from one process: helm loads slowly."""
+    """The small chart twice, the large one, one with replicas, and wrong ones, from one process: helm loads slowly."""
     command = [tool_folder / "python", Path(__file__).with_name("render_chart.py")]
     asked = json.dumps([SMALL, SMALL, LARGE, SEVERAL, *WRONG.values()])
     done = subprocess.run(command, input=asked, capture_output=True, text=True, timeout=280, check=True, cwd=ROOT)
