@@ -101,6 +101,7 @@ CHINESE: Final[dict[str, str]] = {
     "promoted adapters take all {n} places (MQA_MAX_ADAPTERS)": "全部 {n} 个位置都被已启用的适配器占用（MQA_MAX_ADAPTERS）",
     "vLLM does not find the folder of adapter {name}; MQA_VLLM_ADAPTERS_DIR says where it is there": "vLLM 找不到适配器 {name} 的文件夹；请用 MQA_VLLM_ADAPTERS_DIR 指明它在那里的位置",
     "the endpoint loads no adapters; docs/gpu.md says how to start vLLM": "该服务端不能载入适配器；docs/gpu.zh-CN.md 说明了如何启动 vLLM",
+    "replica {n}: {reason}": "副本 {n}：{reason}",
     "vLLM refuses adapter {name}: HTTP {n}": "vLLM 拒绝适配器 {name}：HTTP 状态码 {n}",
     "its parts have scales of their own, which the local model server does not know": "其各部分有各自的缩放系数，本地模型服务器不支持",
     "its weights cannot be read": "权重无法读取",

@@ -22,9 +22,10 @@ class Presence:
     """Beats `_BEATS` times in `lost_seconds`, and takes for dead whose row it saw unchanged for so long.
 
     Only what this process has seen itself counts, by its own clock: clocks of several machines need not agree, and
-    after the database was away, when all were silent, it begins to count anew. `look_after` is called after each beat
-    with the ids of all that live, and whether one has died since; `lost` where this process itself works and was taken
-    for dead, since then another does its work. `beaten` is called when all of that is done.
+    after the database was away, or kept its own beat waiting, when all were silent, it begins to count anew.
+    `look_after` is called after each beat with the ids of all that live, and whether one has died since; `lost` where
+    this process itself works and was taken for dead, since then another does its work. `beaten` is called when all of
+    that is done.
     """
 
     def __init__(
@@ -43,6 +44,7 @@ class Presence:
         self._lost = lost
         self._beaten = beaten
         self._seen: dict[str, tuple[tuple[str, int], float]] = {}
+        self._looked = time.monotonic()
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -90,6 +92,9 @@ class Presence:
     def _bury(self, beats: dict[str, tuple[str, int]]) -> bool:
         """Whether one of the others has died."""
         moment, died = time.monotonic(), False
+        if moment - self._looked > self._lost_seconds / 2:
+            self._seen.clear()
+        self._looked = moment
         self._seen = {one: seen for one, seen in self._seen.items() if beats.get(one) == seen[0]}
         for one, beat in beats.items():
             _, since = self._seen.setdefault(one, (beat, moment))

@@ -57,12 +57,13 @@ from app.generate.events import AnswerEvent, DoneEvent
 from app.generate.guarded_model import GuardedModel
 from app.generate.hosting import AdapterHost
 from app.generate.model_queue import ModelQueue, Patience, patience
+from app.generate.replicas import ReplicaHost
 from app.generate.translate import Translator
 from app.ingest.backup.writing import BackupPlaces, Backups
 from app.ingest.consistency import Consistency, Mending
 from app.ingest.durable import JobPlace, WorkerLimits
 from app.ingest.indexing import Indexing, Stores
-from app.ingest.jobs import JobEngine, Work
+from app.ingest.jobs import JobEngine, Others, Work
 from app.ingest.library import Library
 from app.ingest.pipeline import Pipeline, Reading
 from app.ingest.purging import Purging
@@ -136,6 +137,7 @@ class Parts:
     reading: Reading | None = None
     judge: LanguageModel | None = None
     adapter_host: AdapterHost | None = None
+    replicas: ReplicaHost | None = None
     vectors: VectorStore | None = None
     keywords: KeywordIndex | None = None
 
@@ -192,7 +194,7 @@ class Services:
         self._embedders = Embedders(parts.embedder, parts.open_embedder or _no_other_embedder)
         self._model = guarded(parts, settings)
         self._judge = parts.judge
-        self.adapter_host = parts.adapter_host
+        self.adapter_host, self._replicas = parts.adapter_host, parts.replicas
         self._engine = parts.engine
         self._embedder_state = PartState("starting", required=True)
         self._warned: set[str] = set()
@@ -260,10 +262,20 @@ class Services:
         """What a process does for the others: see `Presence`."""
         if died:
             self.conversations.stop_running(living)
-        self._engine_of_jobs.look_after(living, died=died)
+        if self._company is not None:
+            others = Others(self._company.processes.living, partial(self._company.locks.of, "start"))
+            self._engine_of_jobs.look_after(others, died=died)
         if time.monotonic() - self._images_swept > IMAGES_SWEEP_SECONDS:  # others purge documents too
             self._images_swept = time.monotonic()
             self._stores.images.sweep(self.documents.is_there)
+
+    def living(self) -> set[str]:
+        """The ids of all processes that live, this one among them; none where it is always alone."""
+        return set() if self._company is None else self._company.processes.living()
+
+    def others(self) -> set[str]:
+        """The same without this one, which makes nothing before it starts."""
+        return self.living() - {self.process_id or ""}
 
     def drain(self) -> None:
         """A stop is coming: streams that only watch end now. The second time, running steps are not waited for."""
@@ -348,8 +360,10 @@ class Services:
         """State of each part."""
         model = await self._model.status()
         workers = {} if self._company is None else {"workers": await to_thread.run_sync(self._workers_state)}
+        replicas = {} if self._replicas is None else {"replicas": _replicas_state(self._replicas)}
         return {
             **workers,
+            **replicas,
             "catalogue": await to_thread.run_sync(self._catalogue_state),
             **await self._search_states(),
             "model": PartState(model.state, required=False, detail=model.detail),
@@ -601,6 +615,16 @@ def _breakers_of_search(settings: Settings) -> tuple[Breaker | None, Breaker | N
 
 def _guarding(breaker: Breaker | None, kind: type[ManualqaError]) -> AbstractContextManager[None]:
     return nullcontext() if breaker is None else breaker.guarding(kind)
+
+
+def _replicas_state(host: ReplicaHost) -> PartState:
+    """As its adapters were last compared: `degraded` where something is wrong with one, `down` where all are away."""
+    seen, detail = host.replicas(), host.detail()
+    if not seen:
+        return PartState("starting", required=False)
+    if all(replica.adapters is None for replica in seen):
+        return PartState("down", required=False, detail=detail)
+    return PartState("ready" if detail is None else "degraded", required=False, detail=detail)
 
 
 def _state(breaker: Breaker, kind: type[ManualqaError], ask: Callable[[], object]) -> PartState:

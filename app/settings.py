@@ -56,7 +56,7 @@ class Settings(BaseSettings):
         description="Folder of uploads, adapters and trainings that all processes share; by default the data folder.",
     )
     process_lost_seconds: float = Field(
-        30.0, ge=1, le=600, description="A process that is silent for so long is dead, and another does its work."
+        20.0, ge=1, le=600, description="A process that is silent for so long is dead, and another does its work."
     )
 
     # Fetching weights.
@@ -381,6 +381,13 @@ class Settings(BaseSettings):
     vllm_adapters_dir: Path | None = Field(
         None, description="Where vLLM sees the folder `adapters` of the data folder, such as in its container."
     )
+    vllm_replicas: str | None = Field(
+        None,
+        pattern=r"^https?://[^\s,]+(\s*,\s*https?://[^\s,]+)*$",
+        max_length=4000,
+        description="Addresses of all vLLM servers of the model, each ending in /v1, with commas between them; without "
+        "MQA_LLM_BASE_URL, which is their router's, questions are spread over them.",
+    )
     hosting_seconds: float = Field(60.0, gt=0, description="Longest wait for vLLM to load or unload an adapter.")
     hosting_check_seconds: float = Field(
         5.0, gt=0, description="How often the adapters of the model server are compared with those wanted."
@@ -425,6 +432,16 @@ class Settings(BaseSettings):
     @property
     def adapters_dir(self) -> Path:
         return (self.files_dir or self.data_dir) / "adapters"
+
+    @property
+    def replica_urls(self) -> tuple[str, ...]:
+        """Those of `vllm_replicas`, in their order."""
+        return tuple(url.strip() for url in (self.vllm_replicas or "").split(",") if url.strip())
+
+    @property
+    def has_endpoint(self) -> bool:
+        """Whether the language model is another server than the local one."""
+        return bool(self.llm_base_url or self.vllm_replicas)
 
     @property
     def uploads_dir(self) -> Path:

@@ -43,12 +43,14 @@ from app.finetune.adapters import Adapters, Room
 from app.finetune.checking import Base, Limits
 from app.finetune.hosting import Hosting
 from app.finetune.jobs import TrainingJobs, TrainingParts
+from app.finetune.leftovers import ALONE
 from app.finetune.preparation import Preparation
 from app.finetune.promoting import Hosts, Promoting
 from app.generate.engine import LocalEngine
 from app.generate.hosting import EngineHost, VllmHost
-from app.generate.llm import FixedEndpoint, OpenAICompatibleModel
+from app.generate.llm import Endpoint, FixedEndpoint, OpenAICompatibleModel
 from app.generate.model_server import EngineConfig
+from app.generate.replicas import ReplicaHost, SpreadEndpoint
 from app.ingest import ocr
 from app.ingest.backup.restoring import Restore, check_backup, copy_databases, prepare_folder
 from app.ingest.blobs.cache import BlobCache
@@ -305,7 +307,8 @@ def build_adapters(services: Services) -> Adapters:
     settings = services.settings
     limits = Limits(settings.max_lora_rank, settings.max_adapter_mb * 1_000_000)
     room = Room(settings.max_stored_adapters, limits, settings.min_free_disk_mb * 1_000_000)
-    return Adapters(services.adapters, settings.adapters_dir, partial(served_base, settings), room)
+    maker = services.process_id or ALONE
+    return Adapters(services.adapters, settings.adapters_dir, partial(served_base, settings), room, maker)
 
 
 def served_base(settings: Settings) -> Base:
@@ -355,17 +358,15 @@ def chosen_parts(settings: Settings) -> Parts:
     """The embedder, the model and the judge that the settings name; raises `WeightsMissing`, `UnknownModel`."""
     times = {"first_token_seconds": settings.llm_first_token_seconds, "total_seconds": settings.llm_total_seconds}
     judge = _judge(settings)
-    if settings.llm_base_url:
-        key = settings.llm_api_key.get_secret_value() if settings.llm_api_key else "none"
-        endpoint = FixedEndpoint(settings.llm_base_url, key)
-        model = OpenAICompatibleModel(settings.llm_model, endpoint, **times)
-        host = VllmHost(settings.llm_base_url, key, settings.vllm_adapters_dir, settings.hosting_seconds)
+    if settings.has_endpoint:
+        endpoint, host = _endpoint(settings)
         return Parts(
             _embedder(settings),
-            model,
+            OpenAICompatibleModel(settings.llm_model, endpoint, **times),
             open_embedder=partial(_local_embedder, settings),
             judge=judge,
             adapter_host=host,
+            replicas=host if isinstance(host, ReplicaHost) else None,
         )
     if importlib.util.find_spec("xllamacpp") is None:
         raise ExtraMissing(feature="The local model server", extra="local")
@@ -391,6 +392,20 @@ def chosen_parts(settings: Settings) -> Parts:
         judge=judge,
         adapter_host=EngineHost(engine),
     )
+
+
+def _endpoint(settings: Settings) -> tuple[Endpoint, VllmHost | ReplicaHost]:
+    """Where questions go, and where adapters do: to one server, or to several, with a router before them or none."""
+    key = settings.llm_api_key.get_secret_value() if settings.llm_api_key else "none"
+
+    def host_at(url: str) -> VllmHost:
+        return VllmHost(url, key, settings.vllm_adapters_dir, settings.hosting_seconds)
+
+    one = settings.llm_base_url
+    if not settings.replica_urls:
+        return FixedEndpoint(one or "", key), host_at(one or "")
+    replicas = ReplicaHost([host_at(url) for url in settings.replica_urls])
+    return FixedEndpoint(one, key) if one else SpreadEndpoint(settings.replica_urls, key, replicas), replicas
 
 
 def _judge(settings: Settings) -> LanguageModel | None:
@@ -424,7 +439,7 @@ def check_weights(settings: Settings) -> None:
     store = ModelStore.from_settings(settings)
     if not settings.embedder_base_url:
         store.resolve(settings.embedder)
-    if not settings.llm_base_url:
+    if not settings.has_endpoint:
         store.resolve(settings.llm_model)
 
 

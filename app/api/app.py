@@ -48,6 +48,7 @@ from app.api.sign_in_links import SignInLinks
 from app.api.users_first import UsersFirst
 from app.api.web import pages, sessions
 from app.finetune.jobs import TrainingJobs
+from app.finetune.leftovers import sweep_now_and_then
 from app.services import Services
 from app.wiring import build_adapters, build_conversing, build_hosting, build_promoting, build_runs, build_trainings
 
@@ -100,12 +101,17 @@ def create_app(services: Services, trainings: TrainingJobs | None = None) -> Fas
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:  # noqa: ARG001
+        left = [] if services.process_id is None else [registry.leftovers(), trainings.leftovers()]
         if services.process_id is None:  # what others have half made is no left-over
             await to_thread.run_sync(registry.sweep)
+        for place in left:
+            await to_thread.run_sync(place.sweep, services.others)
         await to_thread.run_sync(hosting.start)
         await to_thread.run_sync(services.start)
         queues = (runs.work, trainings.work) if services.works else ()
         background = [asyncio.create_task(work()) for work in (services.warm_up_model, measures.watch_loop, *queues)]
+        if left:
+            background.append(asyncio.create_task(sweep_now_and_then(left, services.living)))
         try:
             yield
         finally:

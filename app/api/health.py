@@ -27,8 +27,8 @@ async def alive() -> Alive:
 async def ready(services: ServicesDep, response: Response, language: LanguageDep) -> Readiness:
     """Whether questions can be answered: 200 when every required part is ready, otherwise 503.
 
-    `degraded` means that the language model is away and answers are extracts, or that the storage of the original files
-    is, and documents wait.
+    `degraded` means that the language model is away and answers are extracts, that one of its replicas is, or that the
+    storage of the original files is, and documents wait.
     """
     parts = {name: _shown(part, language) for name, part in (await services.parts()).items()}
     waiting = [part for part in parts.values() if part.required and part.state != "ready"]
@@ -36,7 +36,7 @@ async def ready(services: ServicesDep, response: Response, language: LanguageDep
     if waiting:
         status = "starting"
         response.status_code = 503
-    elif any(part.state in ("down", "starting") for part in parts.values()):
+    elif any(part.state in ("down", "starting", "degraded") for part in parts.values()):
         status = "degraded"
     return Readiness(status=status, version=__version__, parts=parts)
 

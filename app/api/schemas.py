@@ -400,7 +400,7 @@ class AuditList(Shape):
 class Part(Shape):
     """State of one part of the server."""
 
-    state: Literal["ready", "starting", "down", "off"]
+    state: Literal["ready", "starting", "degraded", "down", "off"]
     required: bool
     detail: str | None = None
 

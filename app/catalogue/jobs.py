@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import ColumnElement, Select, select, update
@@ -93,6 +93,21 @@ class Jobs:
         """The process stops on purpose: this start does not count."""
         with self._sessions.begin() as session:
             session.execute(update(JobRow).where(JobRow.id == job_id).values(steps_at_start=-1))
+
+    def wait(self, job_id: str) -> None:
+        """The job waits for its place; a process that dies meanwhile does not count, until it goes on."""
+        with self._sessions.begin() as session:
+            changed = update(JobRow).where(JobRow.id == job_id).values(attempts=JobRow.attempts - 1)
+            session.execute(changed)
+
+    def go_on(self, job_id: str, seconds: float) -> None:
+        """The job has its place, for which it waited so long; that is no part of the time of its stage."""
+        with self._sessions.begin() as session:
+            row = session.get(JobRow, job_id)
+            if row is not None:
+                row.attempts += 1
+                if row.stage_started_at is not None:
+                    row.stage_started_at += timedelta(seconds=seconds)
 
     def stage(self, job_id: str, stage: Stage, done: int = 0) -> float:
         """The job enters a stage, or is in it still, of which `done` is done already; seconds since it entered it.

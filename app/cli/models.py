@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 def wanted(at: Terminal) -> list[str]:
     """The models that a server with these settings loads from this machine."""
     names = [] if at.settings.embedder_base_url else [at.settings.embedder]
-    return names if at.settings.llm_base_url else [*names, at.settings.llm_model]
+    return names if at.settings.has_endpoint else [*names, at.settings.llm_model]
 
 
 def _progress(at: Terminal) -> AbstractContextManager[Progress]:

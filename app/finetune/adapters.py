@@ -26,6 +26,7 @@ from app.finetune.adapter_files import (
     write_file,
 )
 from app.finetune.checking import Base, Checked, Limits, check_adapter, require_same_base, shown_name, verify
+from app.finetune.leftovers import ALONE, Leftovers, half_made
 from app.finetune.unpacking import unpack
 from app.syncing import sync_folder
 from app.types import PromptKind
@@ -67,19 +68,27 @@ class Room:
 class Adapters:
     """Safe to call from any thread. A listed adapter is whole and was checked; its files never change.
 
-    `base` gives the model that is served; it raises what keeps the server from knowing it.
+    `base` gives the model that is served; it raises what keeps the server from knowing it. `maker` is this process
+    among others that share the folder.
     """
 
-    def __init__(self, rows: AdapterRows, folder: Path, base: Callable[[], Base], room: Room) -> None:
+    def __init__(
+        self, rows: AdapterRows, folder: Path, base: Callable[[], Base], room: Room, maker: str = ALONE
+    ) -> None:
         self._rows = rows
         self._folder = folder
         self._base = base
         self._room = room
+        self._maker = maker
+
+    def leftovers(self) -> Leftovers:
+        """What a crash left behind, where several processes share the folder."""
+        return Leftovers(self._folder, self._rows.with_files)
 
     def sweep(self) -> int:
         """Removes what a crash left behind: adapters half-written or without a row; returns how many.
 
-        Only at start, before any adapter comes.
+        Only at start of a process that is alone, before any adapter comes.
         """
         if not self._folder.is_dir():
             return 0
@@ -112,9 +121,9 @@ class Adapters:
         return self._take(lambda into: unpack(archive, into, self._room.limits.bytes), name, source)
 
     def upload_path(self) -> Path:
-        """Where an upload may be written before it is imported; a start sweeps it. Raises `DiskFull`."""
+        """Where an upload may be written before it is imported; it goes with its process. Raises `DiskFull`."""
         self._require_disk()
-        return self._folder / f"{_UPLOAD}{new_adapter_id()}"
+        return self._folder / half_made(_UPLOAD, self._maker, new_adapter_id())
 
     def _take(self, copy: Callable[[Path], None], name: str, source: Source) -> Adapter:
         shown = " ".join(name.split())
@@ -123,7 +132,8 @@ class Adapters:
         self._rows.require_room(shown, self._room.stored)
         self._require_disk()
         adapter_id = new_adapter_id()
-        temporary, final = self._folder / f"{_NEW}{adapter_id}", self._folder / adapter_id
+        temporary = self._folder / half_made(_NEW, self._maker, adapter_id)
+        final = self._folder / adapter_id
         with ExitStack() as undo:
             undo.callback(shutil.rmtree, temporary, ignore_errors=True)
             (temporary / PEFT).mkdir(parents=True, mode=0o700)

@@ -100,7 +100,7 @@ class Hosting:
             except HostingFailed as error:
                 self._seen, self._fault = frozenset(), error
                 return False
-            if self._seen == {adapter.id for adapter in wanted}:
+            if self._seen == {adapter.id for adapter in wanted} and self._host.agree():
                 self._faults, self._fault = {}, None
                 return True
             return self._apply(self._host.set, wanted)

@@ -9,6 +9,7 @@ from app.catalogue.finetunes import NewTraining, Training, TrainingRoom, Trainin
 from app.failpoints import failpoint
 from app.finetune.curves import Curves, read_curves
 from app.finetune.examples import Example
+from app.finetune.leftovers import ALONE, Leftovers
 from app.finetune.machine import require_extra
 from app.finetune.orders import TrainingOrder
 from app.finetune.preparation import Estimated, Looked
@@ -50,7 +51,7 @@ class TrainingJobs:
         settings = services.settings
         self._preparation = parts.preparation
         self._store: Trainings = services.trainings
-        self._folders = RunFolders(settings.finetune_dir)
+        self._folders = RunFolders(settings.finetune_dir, services.process_id or ALONE)
         self._room = TrainingRoom(settings.max_finetunes, settings.finetune_queue)
         self._runner = Runner(
             self._store,
@@ -65,6 +66,10 @@ class TrainingJobs:
     async def work(self) -> None:
         """Works through the queue until it is cancelled."""
         await self._runner.work()
+
+    def leftovers(self) -> Leftovers:
+        """What processes that died left of run folders, where several share them."""
+        return self._folders.leftovers(self._store.ids)
 
     # --- before a training ------------------------------------------------------------------------------------------
 

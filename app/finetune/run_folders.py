@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import re
 import shutil
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from pathlib import Path
 
+from app.finetune.leftovers import ALONE, Leftovers, half_made
 from app.finetune.orders import TrainingOrder
 from app.finetune.run_folder import RunFolder
 from app.syncing import sync_folder
@@ -18,10 +19,15 @@ _NEW, _GONE = ".new-", ".gone-"
 
 
 class RunFolders:
-    """A folder that has its own name holds at least a whole order."""
+    """A folder that has its own name holds at least a whole order. `maker` is this process among others."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, maker: str = ALONE) -> None:
         self._root = root
+        self._maker = maker
+
+    def leftovers(self, known: Callable[[], Collection[str]]) -> Leftovers:
+        """What a crash left behind, where several processes share the root."""
+        return Leftovers(self._root, known)
 
     def of(self, training_id: str) -> RunFolder:
         """The folder of a training; raises ValueError for what is no id of one."""
@@ -30,7 +36,7 @@ class RunFolders:
     def create(self, training_id: str, order: TrainingOrder) -> None:
         """Makes the folder with its order, durably, in one step."""
         target = self._path(training_id)
-        new = self._root / f"{_NEW}{training_id}"
+        new = self._root / half_made(_NEW, self._maker, training_id)
         new.mkdir(parents=True)
         with (new / _ORDER).open("w", encoding="utf-8") as file:
             file.write(order.model_dump_json())
@@ -60,7 +66,8 @@ class RunFolders:
         shutil.rmtree(gone, ignore_errors=True)
 
     def sweep(self, known: Collection[str]) -> None:
-        """Removes what a killed server left half made or half removed, and folders of trainings that are not known."""
+        """Removes what a killed server left half made or half removed, and folders of trainings that are not known;
+        only at start of a process that is alone."""
         if not self._root.is_dir():
             return
         for path in self._root.iterdir():

@@ -21,6 +21,8 @@ log = structlog.get_logger(__name__)
 
 _GGUF: Final = "adapter.gguf"
 _CONNECT_SECONDS: Final = 5.0
+_LOOK_SECONDS: Final = 10.0
+"""Longest wait for the list of what is loaded, which is read from no disk."""
 _OURS: Final = re.compile(r"ad-[0-9a-f]{16}")
 """Ids of our adapters; whatever else vLLM serves is somebody else's."""
 
@@ -41,13 +43,16 @@ class AdapterHost(Protocol):
 
     Law: `set` makes the server serve exactly these beside its base model, and returns once they can be asked; it may be
     called again with the same ones. No request fails for it, but those to an adapter that goes. `begin` tells the same
-    before the server starts, and waits for nothing. `hosted` says which there are. All raise `HostingFailed`, whose
+    before the server starts, and waits for nothing. `hosted` says which there are, and `agree` whether all servers
+    behind it had the same then. All raise `HostingFailed`, whose
     `adapter`, where it is given, is the id of the one to blame; what was served before still is then.
     """
 
     def begin(self, adapters: Sequence[ServedAdapter]) -> None: ...
 
     def hosted(self) -> frozenset[str]: ...
+
+    def agree(self) -> bool: ...
 
     def set(self, adapters: Sequence[ServedAdapter]) -> None: ...
 
@@ -64,6 +69,9 @@ class EngineHost:
 
     def hosted(self) -> frozenset[str]:
         return self._engine.adapters()
+
+    def agree(self) -> bool:
+        return True
 
     def set(self, adapters: Sequence[ServedAdapter]) -> None:
         self._engine.serve([LoadedAdapter(adapter.id, self._file(adapter)) for adapter in adapters])
@@ -96,12 +104,13 @@ class VllmHost:
         self._headers = {"Authorization": f"Bearer {api_key}"}
         self._adapters_dir = adapters_dir
         self._timeout = httpx.Timeout(seconds, connect=_CONNECT_SECONDS)
+        self._look_timeout = httpx.Timeout(min(seconds, _LOOK_SECONDS), connect=_CONNECT_SECONDS)
 
     def begin(self, adapters: Sequence[ServedAdapter]) -> None:
         """Nothing: it runs already, or comes up when it likes."""
 
     def hosted(self) -> frozenset[str]:
-        response = self._call(lambda client: client.get("/models"))
+        response = self._call(lambda client: client.get("/models", timeout=self._look_timeout))
         if response.status_code != httpx.codes.OK:
             raise HostingFailed(response.text[:500], reason=f"HTTP {response.status_code}")
         try:
@@ -110,12 +119,23 @@ class VllmHost:
             raise HostingFailed(repr(error), reason="its reply broke off or is not understood") from error
         return frozenset(name for name in names if isinstance(name, str) and _OURS.fullmatch(name))
 
+    def agree(self) -> bool:
+        return True
+
     def set(self, adapters: Sequence[ServedAdapter]) -> None:
         there = self.hosted()
+        self.load(adapters, there)
+        self.unload(there - {adapter.id for adapter in adapters})
+
+    def load(self, adapters: Sequence[ServedAdapter], there: frozenset[str]) -> None:
+        """Those of them that are not there yet."""
         for adapter in adapters:
             if adapter.id not in there:
                 self._load(adapter)
-        for name in sorted(there - {adapter.id for adapter in adapters}):
+
+    def unload(self, names: frozenset[str]) -> None:
+        """All of these, also where one is gone already."""
+        for name in sorted(names):
             self._unload(name)
 
     def _load(self, adapter: ServedAdapter) -> None:

@@ -48,7 +48,8 @@ class Endpoint(Protocol):
     """Where the model is now: a fixed address, or a local server that may be restarting on another port.
 
     Law: the route that `entered` gives holds until the block ends, also where later requests go elsewhere meanwhile.
-    It raises `ModelUnavailable` while there is no address, `AdapterNotHosted` where it knows of no such adapter.
+    It raises `ModelUnavailable` while there is no address, `AdapterNotHosted` where it knows of no such adapter. What
+    keeps the model from answering a request is raised inside its block.
     """
 
     @property
@@ -139,15 +140,22 @@ class OpenAICompatibleModel:
         self, messages: Sequence[Message], max_tokens: int, adapter: str | None
     ) -> AsyncGenerator[str | Odds | Usage]:
         """The server's stream in our types, its errors in ours; ends only after a proper end of the completion."""
+        with self._endpoint.entered(adapter) as route:
+            async with aclosing(self._events_of(route, messages, max_tokens, adapter)) as events:
+                async for event in events:
+                    yield event
+
+    async def _events_of(
+        self, route: Route, messages: Sequence[Message], max_tokens: int, adapter: str | None
+    ) -> AsyncGenerator[str | Odds | Usage]:
         import openai  # noqa: PLC0415 - takes half a second to import
 
         try:
-            with self._endpoint.entered(adapter) as route:
-                async with self._connected(route.base_url) as client:
-                    stream = await self._asked(client, route, messages, max_tokens)
-                    async with stream, aclosing(_texts(stream)) as texts:
-                        async for item in texts:
-                            yield item
+            async with self._connected(route.base_url) as client:
+                stream = await self._asked(client, route, messages, max_tokens)
+                async with stream, aclosing(_texts(stream)) as texts:
+                    async for item in texts:
+                        yield item
         except (openai.OpenAIError, httpx2.HTTPError, ValueError, TypeError, AttributeError) as error:
             status = _status(error)
             if status in _BUSY:

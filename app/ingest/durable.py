@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
 import structlog
-from dbos import DBOS, DBOSClient, EnqueueOptions, SetWorkflowID
+from dbos import DBOS, DBOSClient, EnqueueOptions, SetWorkflowID, WorkflowStatus
 from dbos import error as dbos_errors
 from pydantic import SecretStr
 from sqlalchemy.exc import SQLAlchemyError
@@ -107,11 +107,11 @@ class Durable:
 
     # --- life ---------------------------------------------------------------------------------------------------------
 
-    def launch(self, queues: Sequence[str]) -> None:
-        """Starts one worker a queue and takes up what the last process left."""
+    def launch(self, queues: Mapping[str, int]) -> None:
+        """Works through the queues, of each at most so many at once, and takes up what the last process left."""
         DBOS.launch()
-        for queue in queues:
-            DBOS.register_queue(queue, worker_concurrency=1, polling_interval_sec=POLL_SECONDS)
+        for queue, at_once in queues.items():
+            DBOS.register_queue(queue, worker_concurrency=at_once, polling_interval_sec=POLL_SECONDS)
 
     def stop(self, seconds: float) -> None:
         """Lets the running steps finish, for at most `seconds`."""
@@ -121,13 +121,22 @@ class Durable:
             return
         DBOS.destroy(destroy_registry=True, workflow_completion_timeout_sec=int(seconds))
 
-    def take_over(self, living: Collection[str]) -> None:
-        """Takes up what processes have begun that do not live any more; several may do so at once."""
-        begun = DBOS.list_workflows(status="PENDING", load_input=False, load_output=False)
-        dead = {one.executor_id for one in begun if one.executor_id is not None} - set(living)
-        if dead:
-            log.warning("jobs_taken_over", processes=sorted(dead))
-            DBOS._recover_pending_workflows(sorted(dead))  # noqa: SLF001 - only this looks whose they still are
+    def left_by(self, living: Collection[str]) -> list[WorkflowStatus]:
+        """What processes have begun and not ended that do not live any more."""
+        begun = DBOS.list_workflows(status="PENDING", app_version=STEPS_VERSION, load_input=False, load_output=False)
+        return [one for one in begun if one.executor_id is not None and one.executor_id not in living]
+
+    def take_over(self, living: Callable[[], Collection[str]], queues: Mapping[str, str]) -> None:
+        """Puts what others have left into the queues for it, by the queues that it came from, or into those again.
+
+        One process at a time, and while none comes to life: whose a workflow is must not change in between.
+        """
+        left = self.left_by(living())
+        for one in left:
+            queue = one.queue_name and queues.get(one.queue_name, one.queue_name)
+            DBOS.resume_workflow(one.workflow_id, queue_name=queue)
+        if left:
+            log.warning("jobs_taken_over", processes=sorted({str(one.executor_id) for one in left}), jobs=len(left))
 
     @property
     def is_stopping(self) -> bool:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import secrets
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from functools import partial
-from typing import ParamSpec, TypeVar
+from typing import Concatenate, ParamSpec, TypeVar
 
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
@@ -28,6 +28,7 @@ from app.errors import (
 )
 from app.ingest.durable import Durable, JobPlace, Stopping, TriedInVain, WorkerLimits, apart
 from app.ingest.indexing import WINDOW, Stores
+from app.ingest.lanes import LANES, REBUILDS, TAKEN_OVER, TAKEN_OVER_AT_ONCE, Lanes, lane_of
 from app.ingest.pipeline import Pipeline
 from app.ingest.purging import Purging
 from app.ingest.rebuild import Rebuild
@@ -38,9 +39,6 @@ log = structlog.get_logger(__name__)
 P = ParamSpec("P")
 R = TypeVar("R")
 
-LANES = (("documents-small", 1_000_000), ("documents-medium", 8_000_000), ("documents-large", None))
-"""Queues by a file's bytes, each with a worker of its own: a small file never waits for a large one."""
-REBUILDS = "rebuilds"
 PURGES = "purges"
 _LOOK_SECONDS = 30.0
 """Between two looks at jobs that no queue has, where there are several processes: a database that goes away between an
@@ -60,6 +58,14 @@ class Work:
     purging: Purging
 
 
+@dataclass(frozen=True, slots=True)
+class Others:
+    """The other processes: the ids of all that live at this moment, and a block in which none begins to."""
+
+    living: Callable[[], set[str]]
+    nobody_comes: Callable[[], AbstractContextManager[None]]
+
+
 class JobEngine:
     """Queues of documents, rebuilds and purges; there can be one engine in a process."""
 
@@ -74,18 +80,19 @@ class JobEngine:
         self._begun: set[str] = set()
         self._looked = self._looked_at_all = time.monotonic()
         self._durable = durable = Durable(place, limits)
+        self._lanes = Lanes(lambda: durable.is_stopping)
         pipeline, rebuild, purging = work.pipeline, work.rebuild, work.purging
-        self._read = durable.step("read", pipeline.read)
+        self._read = durable.step("read", self._in_lane(pipeline.read))
         self._scanned = durable.step("scanned", pipeline.scanned)
-        self._recognise = durable.step("recognise", pipeline.recognise)
-        self._settle = durable.step("settle", pipeline.settle)
-        self._chunk = durable.step("chunk", pipeline.chunk)
-        self._embed = durable.step("embed", pipeline.embed)
-        self._publish = durable.step("publish", pipeline.publish)
+        self._recognise = durable.step("recognise", self._in_lane(pipeline.recognise))
+        self._settle = durable.step("settle", self._in_lane(pipeline.settle))
+        self._chunk = durable.step("chunk", self._in_lane(pipeline.chunk))
+        self._embed = durable.step("embed", self._in_lane(pipeline.embed))
+        self._publish = durable.step("publish", self._in_lane(pipeline.publish))
         self._waiting = durable.step("rebuild_waiting", rebuild.waiting)
-        self._rebuild_chunk = durable.step("rebuild_chunk", rebuild.chunk)
-        self._rebuild_embed = durable.step("rebuild_embed", rebuild.embed)
-        self._rebuild_place = durable.step("rebuild_place", rebuild.place)
+        self._rebuild_chunk = durable.step("rebuild_chunk", self._in_rebuilds(rebuild.chunk))
+        self._rebuild_embed = durable.step("rebuild_embed", self._in_rebuilds(rebuild.embed))
+        self._rebuild_place = durable.step("rebuild_place", self._in_rebuilds(rebuild.place))
         self._swap = durable.step("rebuild_swap", rebuild.swap)
         self._workflows = {
             JobKind.INGEST: durable.workflow("ingest", self._run_ingest),
@@ -101,16 +108,19 @@ class JobEngine:
         """Launches the worker, takes up unfinished jobs, and enqueues what a crash kept from being enqueued."""
         if not self._works:
             return
-        self._durable.launch([*(name for name, _ in LANES), REBUILDS, PURGES])
+        own = dict.fromkeys([*(name for name, _ in LANES), REBUILDS, PURGES], 1)
+        self._durable.launch({**own, **dict.fromkeys(TAKEN_OVER.values(), TAKEN_OVER_AT_ONCE)})
         self._running.set()  # from here on uploads enqueue for themselves; what came before is found now
         self._take_up_all()
 
-    def look_after(self, living: set[str], *, died: bool) -> None:
+    def look_after(self, among: Others, *, died: bool) -> None:
         """Takes over what others have left: at once what they had begun, and where one has died, or now and then, also
         what they did not come to put into a queue."""
         if not self._works or not self._running.is_set():
             return
-        self._durable.take_over(living)
+        if self._durable.left_by(among.living()):
+            with among.nobody_comes():  # and nobody else takes over, so that no job is begun twice
+                self._durable.take_over(among.living, TAKEN_OVER)
         moment = time.monotonic()
         if died or moment - self._looked_at_all > _LOOK_AT_ALL_SECONDS:
             self._looked = self._looked_at_all = moment
@@ -203,6 +213,35 @@ class JobEngine:
         """Runs one document to its end; returns which."""
         with self._beginning(job_id):
             return self._ingest_to_its_end(document_id, job_id)
+
+    def _in_lane(self, step: Callable[Concatenate[str, str, P], R]) -> Callable[Concatenate[str, str, P], R]:
+        """A step of a document, in the lane of its size."""
+
+        def in_lane(document_id: str, job_id: str, /, *args: P.args, **kwargs: P.kwargs) -> R:
+            with self._place(lane_of(self._stores.documents.bytes(document_id)), job_id):
+                return step(document_id, job_id, *args, **kwargs)
+
+        return in_lane
+
+    def _in_rebuilds(
+        self, step: Callable[Concatenate[str, str, str, P], R]
+    ) -> Callable[Concatenate[str, str, str, P], R]:
+        """A step of a rebuild on one document."""
+
+        def in_lane(document_id: str, index_id: str, job_id: str, /, *args: P.args, **kwargs: P.kwargs) -> R:
+            with self._place(REBUILDS, job_id):
+                return step(document_id, index_id, job_id, *args, **kwargs)
+
+        return in_lane
+
+    def _place(self, lane: str, job_id: str) -> AbstractContextManager[None]:
+        """The lane, held; the job is not to blame for what happens while it waits for it."""
+        jobs = self._stores.jobs
+
+        def goes_on(seconds: float) -> None:
+            self._durable.insist(lambda: jobs.go_on(job_id, seconds))
+
+        return self._lanes.place(lane, lambda: jobs.wait(job_id), goes_on)
 
     @contextmanager
     def _beginning(self, job_id: str) -> Iterator[None]:
@@ -322,8 +361,3 @@ class JobEngine:
         if self._durable.is_stopping:
             self._stores.jobs.pause(job_id)
             raise Stopping from error
-
-
-def lane_of(size: int) -> str:
-    """The queue for a file of so many bytes."""
-    return next(name for name, most in LANES if most is None or size <= most)

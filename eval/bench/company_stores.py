@@ -21,7 +21,7 @@ from tests.fixtures.s3_server import S3Server, an_s3_server
 EMBEDDED = {"MQA_LLM_BASE_URL": NO_MODEL, "MQA_MIN_FREE_DISK_MB": "0"}
 """The settings of a set-up in one folder: the product's own, without a language model."""
 
-_OWN = {"MQA_OCR": "true", "MQA_CHUNK_OVERLAP": "100", "MQA_PROCESS_LOST_SECONDS": "30", "MQA_SHUTDOWN_SECONDS": "30"}
+_OWN = {"MQA_OCR": "true", "MQA_CHUNK_OVERLAP": "100", "MQA_PROCESS_LOST_SECONDS": "20", "MQA_SHUTDOWN_SECONDS": "30"}
 """The product's own values of what the tests' processes are started with otherwise."""
 
 

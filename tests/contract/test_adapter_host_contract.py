@@ -1,4 +1,4 @@
-"""The law of `AdapterHost`, for the local model server (a stand-in child) and for vLLM (scripted)."""
+"""The law of `AdapterHost`, for the local model server (a stand-in child), vLLM and replicas of it (scripted)."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from app.errors import HostingFailed
 from app.generate.engine import LocalEngine
 from app.generate.hosting import AdapterHost, EngineHost, ServedAdapter, VllmHost
 from app.generate.model_server import EngineConfig
+from app.generate.replicas import ReplicaHost
 from app.types import PromptKind
 from tests.fixtures import engine_stand_in
 from tests.fixtures.lora import TINY, a_lora
@@ -39,10 +40,14 @@ def vllm() -> Iterator[ScriptedVllm]:
         yield running
 
 
-@pytest.fixture(params=["local", "vllm"])
+@pytest.fixture(params=["local", "vllm", "replicas"])
 def host(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[AdapterHost]:
     if request.param == "vllm":
         yield a_vllm_host(request.getfixturevalue("vllm").base_url)
+        return
+    if request.param == "replicas":
+        with scripted_vllm() as one, scripted_vllm() as two:
+            yield ReplicaHost([a_vllm_host(one.base_url), a_vllm_host(two.base_url)])
         return
     weights = tmp_path / "model.gguf"
     weights.touch()
@@ -77,6 +82,7 @@ def test_an_adapter_without_files_is_blamed_and_what_was_there_stays(host: Adapt
         host.set([a_served(tmp_path, ONE), gone])
     assert failure.value.params["adapter"] == TWO
     assert host.hosted() == {ONE}
+    assert host.agree()
 
 
 def test_the_local_server_is_told_before_it_starts(tmp_path: Path) -> None:

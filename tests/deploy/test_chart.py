@@ -15,6 +15,7 @@ from typer.main import get_command
 
 from app import __version__
 from app.cli.main import cli
+from app.settings import Settings
 from tests.deploy.compose import ROOT, SETTINGS, services
 
 CHART = ROOT / "deploy" / "helm" / "manualqa"
@@ -37,6 +38,7 @@ LARGE = {
         "stores": [{"name": "postgres", "podLabels": {"app": "postgres"}, "port": 5432}],
     },
 }
+SEVERAL = {"existingSecret": "keys", "vllm": {"enabled": True, "modelClaim": "weights", "replicas": 3, "gpus": 2}}
 Manifest = dict[str, Any]
 
 
@@ -51,9 +53,9 @@ WRONG: dict[str, dict[str, Any]] = {
 
 @pytest.fixture(scope="module")
 def rendered(tool_folder: Path) -> list[dict[str, Any]]:
-    """The small chart twice, the large one, and the wrong ones, from one process: helm takes a second to load."""
+    """The small chart twice, the large one, one with replicas, and wrong ones, from one process: helm loads slowly."""
     command = [tool_folder / "python", Path(__file__).with_name("render_chart.py")]
-    asked = json.dumps([SMALL, SMALL, LARGE, *WRONG.values()])
+    asked = json.dumps([SMALL, SMALL, LARGE, SEVERAL, *WRONG.values()])
     done = subprocess.run(command, input=asked, capture_output=True, text=True, timeout=280, check=True, cwd=ROOT)
     found: list[dict[str, Any]] = json.loads(done.stdout)
     return found
@@ -205,6 +207,21 @@ def test_vllm_gets_its_gpu_and_its_adapters(large: dict[str, Any]) -> None:
     assert services()["vllm"]["image"] == vllm["image"]
 
 
+def test_replicas_of_vllm_have_addresses_that_adapters_are_loaded_at(rendered: list[dict[str, Any]]) -> None:
+    chart = rendered[3]
+    assert chart["faults"] == []
+    vllm = of_kind(chart, "StatefulSet")["vllm"]["spec"]
+    assert "vllm" not in of_kind(chart, "Deployment")
+    assert (vllm["replicas"], vllm["serviceName"]) == (3, "mq-manualqa-vllm-each")
+    each = of_kind(chart, "Service")["vllm-each"]["spec"]
+    assert (each["clusterIP"], each["selector"]) == ("None", vllm["selector"]["matchLabels"])
+    settings = of_kind(chart, "ConfigMap")[""]["data"]
+    assert "MQA_LLM_BASE_URL" not in settings
+    assert Settings(vllm_replicas=settings["MQA_VLLM_REPLICAS"]).replica_urls == tuple(
+        f"http://mq-manualqa-vllm-{number}.mq-manualqa-vllm-each:8000/v1" for number in range(3)
+    )
+
+
 def test_generated_keys_are_long_and_differ(rendered: list[dict[str, Any]]) -> None:
     made, again = (of_kind(chart, "Secret")[""]["data"] for chart in rendered[:2])
     for key in ("mqa_llm_api_key", "mqa_first_key", "mqa_metrics_key"):
@@ -214,7 +231,7 @@ def test_generated_keys_are_long_and_differ(rendered: list[dict[str, Any]]) -> N
 
 
 def test_what_cannot_work_is_refused(rendered: list[dict[str, Any]]) -> None:
-    for said, chart in zip(WRONG, rendered[3:], strict=True):
+    for said, chart in zip(WRONG, rendered[4:], strict=True):
         assert said in chart["error"]
 
 

@@ -23,14 +23,15 @@ from tests.fixtures.s3_server import an_s3_server
 from tests.fixtures.waiting import wait_for
 
 DOCUMENTS = 8
+TAKEN_OVER_SECONDS = 60.0
 MANUALS = Path(__file__).parents[2] / "examples" / "manuals"
 
 
-def upload(client: httpx.Client, base: str, number: int) -> None:
-    lines = [f"# Pump {number}"] + [
-        f"Line {line} of manual {number}: turn valve V-{line} to the left." for line in range(60)
+def upload(client: httpx.Client, base: str, number: int, lines: int = 60) -> None:
+    said = [f"# Pump {number}"] + [
+        f"Line {line} of manual {number}: turn valve V-{line} to the left." for line in range(lines)
     ]
-    content = "\n\n".join(lines).encode()
+    content = "\n\n".join(said).encode()
     answer = client.post(f"/v1/knowledge-bases/{base}/documents", params={"name": f"m{number}.md"}, content=content)
     assert answer.status_code == 202, answer.text
 
@@ -52,6 +53,12 @@ def test_a_worker_that_is_killed_is_replaced_within_a_minute_and_nothing_is_doub
         assert wait_for((held.parent / "held").exists, WAIT_SECONDS), company.said("worker-1")
         rest = "SELECT count(*) FROM documents WHERE state = 'ready'"
         assert wait_for(lambda: company.query(rest) == [(DOCUMENTS - 1,)], WAIT_SECONDS), company.query(rest)
+        adapters = company.folder / "shared" / "adapters"
+        half, made_by_another = (
+            adapters / f".new-{company.identity(name)}.ad-0123456789abcdef" for name in ("worker-1", "worker-2")
+        )
+        for folder in (half, made_by_another):
+            folder.mkdir(parents=True)
         company.kill("worker-1")
         killed = time.monotonic()
         assert wait_for(lambda: company.query(rest) == [(DOCUMENTS,)], WAIT_SECONDS), company.said("worker-2")
@@ -66,9 +73,61 @@ def test_a_worker_that_is_killed_is_replaced_within_a_minute_and_nothing_is_doub
         assert len({hit["document_name"] for hit in hits[0]}) == DOCUMENTS
         living = company.query("SELECT id FROM processes")
         assert {row[0] for row in living} == {company.identity(name) for name in ("api-1", "api-2", "worker-2")}
+        assert wait_for(lambda: not half.exists(), WAIT_SECONDS), company.said("worker-2")
+        assert made_by_another.exists()
         two.delete(f"/v1/knowledge-bases/{base}").raise_for_status()
         assert wait_for(lambda: company.query("SELECT count(*) FROM knowledge_bases") == [(0,)], WAIT_SECONDS)
         assert not list((company.folder / "shared" / "files").glob("??/*"))
+
+
+def executor(company: Company, document: str) -> tuple[object, ...]:
+    """Who has begun to read a document, and how it stands there, as the jobs' engine has it."""
+    query = (
+        "SELECT workflow.executor_id, workflow.status FROM dbos.workflow_status AS workflow"
+        " JOIN jobs ON jobs.id = workflow.workflow_uuid JOIN documents ON documents.id = jobs.document_id"
+        " WHERE documents.name = %s"
+    )
+    [found] = company.query(query, document)
+    return found
+
+
+@pytest.mark.campaign
+@pytest.mark.timeout(900)
+def test_a_worker_takes_over_beside_its_own_document_and_both_take_turns(company: Company) -> None:
+    """The one that is left is in the middle of a document of the same size, which has many steps before it."""
+    company.start("api", "api-1")
+    for name in ("worker-1", "worker-2"):
+        (company.folder / name).mkdir()
+        (company.folder / name / "hold").write_text("embed.stored", encoding="utf-8")
+    company.start("worker", "worker-1")
+    company.wait()
+    left, own = company.folder / "worker-1", company.folder / "worker-2"
+    with company.client("api-1") as client:
+        base = client.post("/v1/knowledge-bases", json={"name": "pumps"}).json()["id"]
+        upload(client, base, 1)
+        assert wait_for((left / "held").exists, WAIT_SECONDS), company.said("worker-1")
+        company.start("worker", "worker-2")
+        upload(client, base, 2, lines=6000)
+        assert wait_for((own / "held").exists, WAIT_SECONDS), company.said("worker-2")
+        company.kill("worker-1")
+        killed = time.monotonic()
+        taken = (company.identity("worker-2"), "PENDING")
+        assert wait_for(lambda: executor(company, "m1.md") == taken, WAIT_SECONDS), company.said("worker-2")
+        seconds = time.monotonic() - killed
+        sys.stderr.write(f"another worker at it {seconds:.1f} s after the kill, its own document held\n")
+        assert seconds < TAKEN_OVER_SECONDS
+        (own / "hold").write_text("publish.begin", encoding="utf-8")  # where only the short one comes soon
+        (own / "held").unlink(missing_ok=True)
+        assert wait_for((own / "held").exists, WAIT_SECONDS), company.said("worker-2")
+        assert company.query("SELECT documents.name FROM jobs JOIN documents ON documents.id = jobs.document_id"
+                             " WHERE jobs.stage = 'publishing'") == [("m1.md",)]  # fmt: skip
+        assert executor(company, "m2.md") == taken
+        (own / "hold").unlink()
+        ended = "SELECT count(*) FROM documents WHERE state = 'ready'"
+        assert wait_for(lambda: company.query(ended) == [(2,)], WAIT_SECONDS), company.said("worker-2")
+        assert company.query("SELECT state, attempts FROM jobs") == [("done", 1)] * 2
+        check = client.post("/v1/maintenance/check", json={"repair": False, "deep": True}).json()
+        assert (check["findings"], check["checked"]["documents"]) == ([], 2)
 
 
 @pytest.fixture

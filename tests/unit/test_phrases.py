@@ -35,8 +35,8 @@ PLACES |= {"BadRowError": 0, "Row": 2, "_said": 0}
 
 BUILT = {f"7 {english}" for english, _ in FAULTS.values()}
 BUILT |= {"7 is worse by 7 points: 7 before, 7 after"}
-BUILT |= {"7 is not valid", "line 7: 7", "7 more lines", "called unanswerable, yet it has answers"}
-"""Put together from parts, which no scan sees; the tests of question sets provoke them."""
+BUILT |= {"replica 7: 7", "7 is not valid", "line 7: 7", "7 more lines", "called unanswerable, yet it has answers"}
+"""Put together from parts, which no scan sees; the tests of question sets and replicas provoke them."""
 
 STATES = {"ready", "starting", "down", "off", "degraded"}
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import threading
+from types import SimpleNamespace
 
 import pytest
 
+from app import presence
 from app.catalogue.conversations import Conversations, History
 from app.catalogue.evaluations import EvaluationRoom, Evaluations, NewEvaluation
 from app.catalogue.finetunes import NewTraining, TrainingRoom, Trainings, new_training_id
@@ -117,3 +119,24 @@ def test_who_is_silent_for_too_long_is_noticed_and_who_was_taken_for_dead_is_tol
     assert lost.wait(60)
     watching.stop()
     assert living[0] == {ONE.id, TWO.id}
+
+
+def test_while_its_own_beat_is_kept_waiting_nobody_is_taken_for_dead(
+    processes: Processes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What held it up, such as a long write of another, may have kept the others silent too."""
+    moment = [0.0]
+    monkeypatch.setattr(presence, "time", SimpleNamespace(monotonic=lambda: moment[0]))
+    watching = Presence(processes, ONE, 1.0, lambda *_: None, lambda: None)
+    watching.join()
+    processes.join(TWO)
+
+    def died(at: float) -> bool:
+        moment[0] = at
+        return watching._bury(processes.beats())
+
+    assert not any(died(at) for at in (0.0, 0.4, 0.8))
+    assert not died(2.0)  # after more than a second without a look
+    assert not any(died(at) for at in (2.4, 2.8))
+    assert died(3.1)
+    assert processes.living() == {ONE.id}

@@ -213,3 +213,27 @@ def test_jobs_are_listed_newest_first_and_by_what_is_asked(catalogue: Catalogue)
     assert found(JobFilter(knowledge_base_id=base.id, states=(JobState.QUEUED,))) == [rebuild, second.job]
     catalogue.bases.hide(base.id)
     assert found(JobFilter()) == [third.job]
+
+
+def test_a_job_that_waits_for_its_place_is_not_to_blame_for_a_death_meanwhile(catalogue: Catalogue) -> None:
+    job = catalogue.processing(catalogue.base()).job
+    jobs = catalogue.jobs
+    before = jobs.begin(job)
+    jobs.wait(job)
+    assert jobs.begin(job) == before  # its process died while it waited
+    jobs.wait(job)
+    jobs.go_on(job, 5.0)
+    assert jobs.begin(job) == before + 1  # and here while it worked
+
+
+def test_waiting_for_a_place_is_no_part_of_the_time_of_a_stage(catalogue: Catalogue) -> None:
+    job = catalogue.processing(catalogue.base()).job
+    jobs = catalogue.jobs
+    jobs.stage(job, Stage.PARSING)
+    began = jobs.get(job).stage_started_at
+    jobs.wait(job)
+    jobs.go_on(job, 90.0)
+    moved = jobs.get(job).stage_started_at
+    assert began is not None
+    assert moved is not None
+    assert (moved - began).total_seconds() == pytest.approx(90.0)

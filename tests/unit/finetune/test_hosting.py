@@ -38,6 +38,9 @@ class KeptHost:
             raise HostingFailed(reason="no connection")
         return self.there
 
+    def agree(self) -> bool:
+        return True
+
     def set(self, adapters: Sequence[ServedAdapter]) -> None:
         wanted = frozenset(adapter.id for adapter in adapters)
         if self.away:
