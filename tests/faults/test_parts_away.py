@@ -138,7 +138,7 @@ def test_milvus_stops_and_comes_back(tmp_path: Path) -> None:
         MQA_VECTOR_STORE="milvus",
         MQA_MILVUS_URI=milvus.uri,
         MQA_MILVUS_TIMEOUT_SECONDS="3",
-        MQA_INGEST_TRIES="10",
+        MQA_INGEST_TRIES="2",
     )
     server.start()
 
@@ -158,6 +158,9 @@ def test_milvus_stops_and_comes_back(tmp_path: Path) -> None:
         assert (told.status_code, "Retry-After" in told.headers) == (503, True)
         assert server.call("GET", "/readyz").status_code == 503
         job = server.upload(base, "late.md", b"# Late\n\nThe late valve opens at 3 bar.")["job"]["id"]
+        assert wait_for(lambda: server.get(f"/v1/jobs/{job}")["stage"] == "waiting", WAIT_SECONDS)
+        time.sleep(20)  # more than all tries of a step would take
+        assert server.get(f"/v1/jobs/{job}")["state"] == "running"
         milvus.start()
         back_at = time.monotonic()
         assert wait_for(lambda: search().status_code == 200, WAIT_SECONDS)
@@ -166,7 +169,10 @@ def test_milvus_stops_and_comes_back(tmp_path: Path) -> None:
         assert [hit["chunk"]["id"] for hit in search().json()["hits"]] == [hit["chunk"]["id"] for hit in before]
         assert wait_for(lambda: server.call("GET", "/readyz").status_code == 200, WAIT_SECONDS)
         assert wait_for(lambda: server.get(f"/v1/jobs/{job}")["state"] == "done", WAIT_SECONDS)
-        assert seconds < RECOVERY_SECONDS
+        done = time.monotonic() - back_at
+        print(f"Milvus: the document that waited was ready {done:.2f} s after it was back")  # noqa: T201 - the figure
+        assert server.get(f"/v1/jobs/{job}")["attempts"] == 1
+        assert max(seconds, done) < 2 * RECOVERY_SECONDS
     finally:
         server.stop()
         milvus.stop()
