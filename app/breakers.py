@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 import structlog
 
@@ -101,6 +102,38 @@ class Breaker:
 
     def _held_back(self) -> ManualqaError | None:
         return self._fault if self._fault is not None and self._clock() < self._next_trial else None
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """A part on a server; an error of `kind` may mean that it is away, which `ask` tells, a call it always serves."""
+
+    breaker: Breaker
+    kind: type[ManualqaError]
+    ask: Callable[[], object]
+
+    def require_there(self) -> None:
+        """Raises what the part was away with last; asks it, where its breaker is open and a trial is due."""
+        if self.breaker.is_open:
+            self._try()
+
+    def is_away(self, error: ManualqaError) -> bool:
+        """Whether this error came of the part's being away, and not of what it was asked for."""
+        if not isinstance(error, self.kind):
+            return False
+        try:
+            self._try()
+        except self.kind:
+            return True
+        return False
+
+    def _try(self) -> None:
+        with self.breaker.guarding(self.kind):
+            self.ask()
+
+
+class PartAwayError(Exception):
+    """What is done needs a part that is away: it is to wait for that, which is nobody's fault."""
 
 
 def _again(fault: ManualqaError) -> ManualqaError:

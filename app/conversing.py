@@ -11,6 +11,7 @@ import anyio
 from anyio import to_thread
 
 from app.catalogue.conversations import Outcome, Turn
+from app.catalogue.haste import patient
 from app.errors import ConversationFull, ManualqaError
 from app.generate.events import AnswerEvent, DoneEvent, SourcesEvent, TokenEvent
 from app.generate.rewrite import TURNS, EarlierTurn, Rewriter
@@ -66,7 +67,8 @@ class Conversing:
                 async for event in events:
                     made.note(event)
                     if isinstance(event, RewrittenEvent):
-                        await to_thread.run_sync(self._conversations.rewrite, turn.id, event.question)
+                        with patient():
+                            await to_thread.run_sync(self._conversations.rewrite, turn.id, event.question)
                     if isinstance(event, DoneEvent):
                         await self._keep(turn, made)
                     yield event
@@ -99,7 +101,7 @@ class Conversing:
         return await checked_answer(self.answered(question, earlier))
 
     async def _keep(self, turn: Turn, made: _Made) -> None:
-        with anyio.CancelScope(shield=True):  # a client that has left does not leave the turn open
+        with anyio.CancelScope(shield=True), patient():  # a client that has left does not leave the turn open
             await to_thread.run_sync(self._conversations.end, turn.id, made.outcome())
 
 

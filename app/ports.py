@@ -39,12 +39,14 @@ class Part:
     """Pages in order that one call read, of `pages_total`; title and outline come with the first page.
 
     `scanned` are the numbers of pages on which there is something to see, but no text layer that can be used (none,
-    or a garbled one, whose text is left out).
+    or a garbled one, whose text is left out); `hidden` those of pages that have words which no reader sees, and which
+    were left out.
     """
 
     pages: tuple[Page, ...]
     pages_total: int
     scanned: frozenset[int] = frozenset()
+    hidden: frozenset[int] = frozenset()
     outline: tuple[Heading, ...] = ()
     title: str | None = None
     parser: str = ""

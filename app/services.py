@@ -19,7 +19,7 @@ from sqlalchemy import Engine, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from app.authors import Authors, author_name
-from app.breakers import Breaker
+from app.breakers import Breaker, Watched
 from app.catalogue.adapters import AdapterRows
 from app.catalogue.audit import Audit
 from app.catalogue.calibrations import Calibrations
@@ -202,13 +202,14 @@ class Services:
         self._stopping, self._draining, self._hurrying = threading.Event(), threading.Event(), threading.Event()
         self._searcher = Searcher(stores.vectors, stores.keywords, stores.contents, settings.candidates)
         self._searching = CapacityLimiter(settings.search_threads)
-        self._index_breaker, self._embedder_breaker = _breakers_of_search(settings)
+        self._index, self._embedding = _watched(settings, stores.vectors, parts.embedder)
         self._answerer = Answerer(
             self._model, parts.embedder, AnswerLimits(settings.context_tokens, settings.max_answer_tokens)
         )
         translator = Translator(self._model, settings.translate_seconds)
         self._wordings = Wordings(translator, stores.contents) if settings.translate_questions else None
-        indexing = Indexing(stores, self._embedders.for_index)
+        watched = tuple(part for part in (self._index, self._embedding) if part is not None)
+        indexing = Indexing(stores, self._embedders.for_index, watched)
         turns = Turns() if company is None else Turns(company.locks.of)
         pipeline = Pipeline(stores, indexing, reading, turns)
         work = Work(pipeline, Rebuild(stores, indexing, pipeline.turns), Purging(stores, indexing, pipeline.turns))
@@ -372,19 +373,16 @@ class Services:
 
     async def _search_states(self) -> dict[str, PartState]:
         """The embedder's, and that of an index on a server; what is left alone is tried here too, once that is due."""
-        index, embedder = self._index_breaker, self._embedder_breaker
         states = {"embedder": self._embedder_state}
-        if embedder is not None and self._embedder_state.state == "ready":
-            ask = partial(self._embedder.embed_queries, ["ready?"])
-            states["embedder"] = await to_thread.run_sync(_state, embedder, EmbedderUnavailable, ask)
-        if index is not None:
-            ask_index = self._stores.vectors.indexes
-            states["index"] = await to_thread.run_sync(_state, index, IndexUnavailable, ask_index)
+        if self._embedding is not None and self._embedder_state.state == "ready":
+            states["embedder"] = await to_thread.run_sync(_state, self._embedding)
+        if self._index is not None:
+            states["index"] = await to_thread.run_sync(_state, self._index)
         return states
 
     def breakers(self) -> list[Breaker]:
         """Of the model, and of what search needs where that is on a server."""
-        return [one for one in (self._model.breaker, self._index_breaker, self._embedder_breaker) if one is not None]
+        return [self._model.breaker, *(part.breaker for part in (self._index, self._embedding) if part is not None)]
 
     def _catalogue_state(self) -> PartState:
         try:
@@ -494,7 +492,7 @@ class Services:
         own = Tuning(threshold=base.settings.threshold if question.threshold is None else question.threshold)
         tuning = own.over(self._calibrated(base)).over(self.uncalibrated(base))
         limit = question.limit or self.settings.top_k
-        with _guarding(self._index_breaker, IndexUnavailable), _guarding(self._embedder_breaker, EmbedderUnavailable):
+        with _guarding(self._index), _guarding(self._embedding):
             return self._searcher.search(
                 embedder,
                 base.id,
@@ -606,15 +604,20 @@ def guarded(parts: Parts, settings: Settings) -> GuardedModel:
     return GuardedModel(parts.model, queue, Breaker("model", settings.breaker_failures, settings.breaker_seconds))
 
 
-def _breakers_of_search(settings: Settings) -> tuple[Breaker | None, Breaker | None]:
-    """Those of index and embedder, as far as they are on a server; what is in this process fails for one alone."""
+def _watched(settings: Settings, vectors: VectorStore, embedder: Embedder) -> tuple[Watched | None, Watched | None]:
+    """Index and embedder, as far as they are on a server; what is in this process fails for one alone."""
     limits = (settings.breaker_failures, settings.breaker_seconds)
-    index = None if settings.vector_store == "chroma" else Breaker("index", *limits)
-    return index, Breaker("embedder", *limits) if settings.embedder_base_url else None
+    index = embedding = None
+    if settings.vector_store != "chroma":
+        index = Watched(Breaker("index", *limits), IndexUnavailable, vectors.indexes)
+    if settings.embedder_base_url:
+        ask = partial(embedder.embed_queries, ["ready?"])
+        embedding = Watched(Breaker("embedder", *limits), EmbedderUnavailable, ask)
+    return index, embedding
 
 
-def _guarding(breaker: Breaker | None, kind: type[ManualqaError]) -> AbstractContextManager[None]:
-    return nullcontext() if breaker is None else breaker.guarding(kind)
+def _guarding(part: Watched | None) -> AbstractContextManager[None]:
+    return nullcontext() if part is None else part.breaker.guarding(part.kind)
 
 
 def _replicas_state(host: ReplicaHost) -> PartState:
@@ -627,14 +630,12 @@ def _replicas_state(host: ReplicaHost) -> PartState:
     return PartState("ready" if detail is None else "degraded", required=False, detail=detail)
 
 
-def _state(breaker: Breaker, kind: type[ManualqaError], ask: Callable[[], object]) -> PartState:
+def _state(part: Watched) -> PartState:
     """Of a part that search needs: that of its breaker, and of a trial where one is due."""
-    if breaker.is_open:
-        try:
-            with breaker.guarding(kind):
-                ask()
-        except ManualqaError as error:
-            return PartState("down", required=True, detail=str(error.params.get("reason", "")))
+    try:
+        part.require_there()
+    except ManualqaError as error:
+        return PartState("down", required=True, detail=str(error.params.get("reason", "")))
     return PartState("ready", required=True)
 
 

@@ -201,6 +201,9 @@ class Settings(BaseSettings):
     embedder: str = Field("multilingual-e5-small", description="Embedding model: a known name, a folder or a hub id.")
     embedder_base_url: str | None = Field(None, description="OpenAI-compatible endpoint to embed with instead.")
     embedder_api_key: SecretStr | None = Field(None, description="Key of that endpoint.")
+    embedder_timeout_seconds: float = Field(
+        30.0, gt=0, description="Longest wait for an answer of that endpoint; 32 passages are sent at once."
+    )
     embed_batch: int = Field(
         8, ge=1, le=256, description="Texts embedded at once at most; 8 sorted by length is fastest on CPUs."
     )

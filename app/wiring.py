@@ -423,7 +423,13 @@ def _judge(settings: Settings) -> LanguageModel | None:
 def _embedder(settings: Settings) -> Embedder:
     if settings.embedder_base_url:
         key = settings.embedder_api_key.get_secret_value() if settings.embedder_api_key else None
-        return RemoteEmbedder(settings.embedder_base_url, settings.embedder, key, prefixes_for(settings.embedder))
+        return RemoteEmbedder(
+            settings.embedder_base_url,
+            settings.embedder,
+            key,
+            prefixes_for(settings.embedder),
+            timeout_seconds=settings.embedder_timeout_seconds,
+        )
     return _local_embedder(settings, settings.embedder)
 
 

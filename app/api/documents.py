@@ -190,6 +190,7 @@ def delete_document(knowledge_base_id: str, document_id: str, services: Services
 
 def document_out(document: Document, language: Language) -> DocumentOut:
     """A document as clients see it."""
+    hidden = document.pages_with_hidden_text
     return DocumentOut(
         id=document.id,
         name=document.name,
@@ -201,6 +202,7 @@ def document_out(document: Document, language: Language) -> DocumentOut:
         chunks=document.chunks,
         pages_without_text=document.pages_without_text,
         pages_recognised=document.pages_recognised,
+        pages_with_hidden_text=None if hidden is None else list(hidden),
         error=reason(document.error_code, document.error_params, language),
         created_at=document.created_at,
         ready_at=document.ready_at,

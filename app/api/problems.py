@@ -12,6 +12,7 @@ from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import TimeoutError as NoConnection
 from starlette.exceptions import HTTPException
 
 from app.api.compatible.faults import fault_out, fault_status, is_compatible
@@ -60,6 +61,7 @@ def install(app: FastAPI) -> None:
     """Registers the handlers."""
     app.add_exception_handler(ManualqaError, _ours)
     app.add_exception_handler(OperationalError, _catalogue)
+    app.add_exception_handler(NoConnection, _catalogue)
     app.add_exception_handler(OSError, _disk)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)

@@ -122,6 +122,9 @@ class DocumentOut(Shape):
     chunks: int | None
     pages_without_text: int | None = Field(None, description="Scanned pages that could not be read.")
     pages_recognised: int | None = Field(None, description="Scanned pages that were read by OCR.")
+    pages_with_hidden_text: list[int] | None = Field(
+        None, description="Numbers of pages with words that no reader sees; those words were left out."
+    )
     error: Reason | None = None
     created_at: datetime
     ready_at: datetime | None

@@ -74,6 +74,7 @@ class Contents:
                         "number": page.number,
                         "text": page.text,
                         "scanned": page.number in part.scanned,
+                        "hidden_text": page.number in part.hidden,
                     }
                     for page in batch
                 ]
@@ -106,11 +107,13 @@ class Contents:
             return session.scalar(select(func.coalesce(func.sum(func.length(PageRow.text)), 0)).where(mine)) or 0
 
     def count_unread(self, document_id: str) -> None:
-        """Notes on the document how many of its pages have no text, and how many OCR has read."""
+        """Notes on the document how many of its pages have no text or were read by OCR, and which had hidden text."""
         mine = PageRow.document_id == document_id
         unread = mine & PageRow.scanned & ~PageRow.recognised & (func.length(PageRow.text) == 0)
         with self._sessions.begin() as session:
+            hidden = select(PageRow.number).where(mine, PageRow.hidden_text).order_by(PageRow.number)
             counts = {
+                "pages_with_hidden_text": list(session.scalars(hidden)),
                 "pages_without_text": session.scalar(select(func.count()).select_from(PageRow).where(unread)),
                 "pages_recognised": session.scalar(
                     select(func.count()).select_from(PageRow).where(mine, PageRow.recognised)

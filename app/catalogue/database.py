@@ -37,6 +37,7 @@ from sqlalchemy.exc import ArgumentError, OperationalError, SQLAlchemyError
 from sqlalchemy.orm import Session, sessionmaker
 
 from app.catalogue.changes import keep_note, note_change
+from app.catalogue.haste import lock_seconds
 from app.catalogue.scope import keep_new_within, keep_within
 from app.errors import DatabaseUnusable, MigrationFailed, Unavailable
 
@@ -48,12 +49,15 @@ _HURRIES = "manualqa_hurries"
 
 _CONNECT_SECONDS: Final = 5
 _WAIT_SECONDS: Final = 30
-"""Longest wait for the write lock, a free connection, or one statement: as long as SQLite waits for its lock."""
+"""Longest wait for a free connection, or one statement; for the write lock `lock_seconds` says it."""
 _HURRY_MILLISECONDS: Final = 100
 """Longest wait for the write lock of what need not be written."""
 _SHORTEST_PAUSE: Final = 0.01
 _LONGEST_PAUSE: Final = 0.5
 """Seconds between two tries of a lock that another holds."""
+_POLL_MILLISECONDS: Final = 50
+"""SQLite looks for its write lock ever less often, every 100 ms in the end, where busy writers can miss it for long; it
+is told to begin anew after this time."""
 _READ_ONLY: Final = "25006"
 """SQLSTATE of a write on a server that is a standby now: another one has taken its place."""
 
@@ -235,8 +239,11 @@ def shown_address(url: URL) -> str:
 
 
 def _sqlite(folder: Path) -> Engine:
+    """Connections that cost little, so that those who wait for the write lock leave enough to those who read."""
     folder.mkdir(parents=True, exist_ok=True)
-    engine = create_engine(f"sqlite:///{folder / 'catalogue.sqlite'}", connect_args={"timeout": _WAIT_SECONDS})
+    engine = create_engine(
+        f"sqlite:///{folder / 'catalogue.sqlite'}", max_overflow=-1, connect_args={"timeout": _WAIT_SECONDS}
+    )
     event.listen(engine, "connect", _configure_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
     return engine
@@ -252,11 +259,35 @@ def _configure_sqlite(connection: sqlite3.Connection, record: object) -> None:  
 
 
 def _begin_sqlite(connection: Connection) -> None:
-    writes = connection.get_execution_options().get(_WRITES)
-    if writes:
-        wait = _HURRY_MILLISECONDS if connection.get_execution_options().get(_HURRIES) else 1000 * _WAIT_SECONDS
-        connection.exec_driver_sql(f"PRAGMA busy_timeout = {wait}")
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+    options = connection.get_execution_options()
+    if not options.get(_WRITES):
+        connection.exec_driver_sql("BEGIN")
+        return
+    deadline = time.monotonic() + _write_milliseconds(connection) / 1000
+    connection.exec_driver_sql(f"PRAGMA busy_timeout = {_POLL_MILLISECONDS}")
+    driver: Any = connection.connection.driver_connection
+    try:
+        while time.monotonic() < deadline and _is_locked(driver):
+            pass  # each look takes as long as the pragma says
+        if not driver.in_transaction:
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+    finally:
+        driver.execute(f"PRAGMA busy_timeout = {1000 * _WAIT_SECONDS}")
+
+
+def _is_locked(driver: Any) -> bool:  # noqa: ANN401 - the driver's connection, of whose type its wrapper says nothing
+    """Begins to write, or says that another does; what else is wrong is told by the try after this one."""
+    try:
+        driver.execute("BEGIN IMMEDIATE")
+    except sqlite3.OperationalError as error:
+        return error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
+    return False
+
+
+def _write_milliseconds(connection: Connection) -> int:
+    """Longest wait of a transaction for the write lock."""
+    hurries = connection.get_execution_options().get(_HURRIES)
+    return _HURRY_MILLISECONDS if hurries else int(1000 * lock_seconds())
 
 
 # --- Postgres ---------------------------------------------------------------------------------------------------------
@@ -341,8 +372,8 @@ def _begin_postgres(connection: Connection) -> None:
     if options.get(_MIGRATES):  # another process may be at it, for as long as it takes
         connection.exec_driver_sql("SET LOCAL lock_timeout = 0")
         connection.exec_driver_sql("SET LOCAL statement_timeout = 0")
-    if options.get(_HURRIES):
-        connection.exec_driver_sql(f"SET LOCAL lock_timeout = {_HURRY_MILLISECONDS}")
+    elif options.get(_WRITES):
+        connection.exec_driver_sql(f"SET LOCAL lock_timeout = {_write_milliseconds(connection)}")
     if options.get(_WRITES):
         connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_lock_number('writes')})")
 

@@ -412,4 +412,5 @@ def _document(row: DocumentRow) -> Document:
         ready_at=row.ready_at,
         pages_without_text=row.pages_without_text,
         pages_recognised=row.pages_recognised,
+        pages_with_hidden_text=None if row.pages_with_hidden_text is None else tuple(row.pages_with_hidden_text),
     )

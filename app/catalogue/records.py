@@ -54,7 +54,7 @@ class Document:
     """One file of a knowledge base and where it stands.
 
     `pages_without_text` counts pages that could not be read (scans, without OCR), `pages_recognised` those that OCR
-    has read.
+    has read. On `pages_with_hidden_text` are words that no reader sees, which were left out.
     """
 
     id: str
@@ -72,6 +72,7 @@ class Document:
     ready_at: datetime | None
     pages_without_text: int | None = None
     pages_recognised: int | None = None
+    pages_with_hidden_text: tuple[int, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)

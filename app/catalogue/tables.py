@@ -113,6 +113,7 @@ class DocumentRow(Table):
     replaces: Mapped[bool] = mapped_column(default=True)
     pages_without_text: Mapped[int | None] = mapped_column(Integer, default=None)
     pages_recognised: Mapped[int | None] = mapped_column(Integer, default=None)
+    pages_with_hidden_text: Mapped[list[int] | None] = mapped_column(JSON, default=None)
     ready_at: Mapped[datetime | None] = mapped_column(UtcDateTime, default=None)
 
 
@@ -131,7 +132,8 @@ class PlacementRow(Table):
 class PageRow(Table):
     """The text of one page; `scanned` and not `recognised` means that only OCR could read it.
 
-    `lines` are [text, left, top, right, bottom] of an OCR page, in fractions of its width and height.
+    `lines` are [text, left, top, right, bottom] of an OCR page, in fractions of its width and height. `hidden_text`
+    means that words which no reader sees were left out.
     """
 
     __tablename__ = "pages"
@@ -142,6 +144,7 @@ class PageRow(Table):
     scanned: Mapped[bool] = mapped_column(default=False)
     recognised: Mapped[bool] = mapped_column(default=False)
     lines: Mapped[list[list[Any]] | None] = mapped_column(JSON, default=None)
+    hidden_text: Mapped[bool] = mapped_column(default=False)
 
 
 class ChunkRow(Table):

@@ -9,6 +9,7 @@ from rich.text import Text
 
 from app.cli.questions import find_base
 from app.errors import InvalidInput
+from app.text.page_numbers import page_numbers
 
 if TYPE_CHECKING:
     from app.cli.client import Client
@@ -31,6 +32,9 @@ def list_documents(at: Terminal, base_name: str | None, state: str | None, *, as
         line = Text(f"{document['id']}  {state_shown}  {pages}  {document['name']}")
         if document["error"]:
             line.append(f"  {document['error']['message']}", style="red")
+        if document["pages_with_hidden_text"]:
+            shown = page_numbers(document["pages_with_hidden_text"])
+            line.append(f"  {at.words('hidden_text', pages=shown)}", style="yellow")
         at.out.print(line, soft_wrap=True)
 
 

@@ -24,6 +24,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "gone": ("deleted or replaced meanwhile", "处理期间已被删除或替换"),
     "comma": (", ", "，"),
     "doing": ("{stage} {done}", "{stage} {done}"),
+    "hidden_text": ("words that no reader sees left out on page {pages}", "已略去第 {pages} 页中读者看不见的文字"),
     "count_pages": ("{pages} pages", "{pages} 页"),
     "of_pages": ("{done}/{total} pages", "{done}/{total} 页"),
     "of_chunks": ("{done}/{total} chunks", "{done}/{total} 块"),

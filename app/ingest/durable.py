@@ -16,6 +16,7 @@ from dbos import error as dbos_errors
 from pydantic import SecretStr
 from sqlalchemy.exc import SQLAlchemyError
 
+from app.breakers import PartAwayError
 from app.errors import BlobsUnavailable, Unavailable
 
 log = structlog.get_logger(__name__)
@@ -28,7 +29,9 @@ STEPS_VERSION = "2"
 POLL_SECONDS = 0.2
 _NAME = "manualqa"
 _OPEN = frozenset({"PENDING", "ENQUEUED", "DELAYED"})
-_LONGEST_PAUSE_SECONDS = 10.0
+_LONGEST_PAUSE_SECONDS = 5.0
+_LOOK_SECONDS = 1.0
+"""Between two looks whether a part that is away has come back; its breaker says how often it is asked itself."""
 _LISTED = 500
 """Workflows asked for in one query."""
 _RECOVERIES = 1_000_000
@@ -158,7 +161,8 @@ class Durable:
     def step(self, name: str, run: Callable[P, R]) -> Callable[P, R]:
         """A step, tried again where it was `Unavailable` or could not write; raises `TriedInVain` in the end.
 
-        Originals that are out of reach are waited for as long as it takes: no document is to blame for that.
+        Originals that are out of reach, and parts on servers that are away, are waited for as long as it takes: no
+        document is to blame for that.
         """
 
         def step(*args: P.args, **kwargs: P.kwargs) -> R:
@@ -231,11 +235,18 @@ class Durable:
                 pause = min(3 * pause, _LONGEST_PAUSE_SECONDS)
 
     def _patiently(self, run: Callable[[], R]) -> R:
-        """Does it again for as long as the originals are out of reach; raises `Stopping`."""
+        """Does it again for as long as the originals or another part are out of reach; raises `Stopping`."""
         pause = self._limits.retry_seconds
+        waits = False
         while True:
             try:
                 return run()
+            except PartAwayError as error:
+                if not waits:  # the breaker tells the rest
+                    log.warning("job_waits", detail=str(error))
+                waits = True
+                if self._stopping.wait(_LOOK_SECONDS):
+                    raise Stopping from error
             except BlobsUnavailable as error:
                 log.warning("job_waits_for_originals", detail=error.detail)
                 if self._stopping.wait(pause):

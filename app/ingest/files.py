@@ -12,9 +12,11 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
-from app.errors import BodyTooLarge, DiskFull
+from app.catalogue.haste import lock_seconds
+from app.errors import BodyTooLarge, DiskFull, Unavailable
 from app.ingest.blobs.folder import FolderBlobs
 from app.ports import BlobStore
 
@@ -98,8 +100,7 @@ class FileStore:
         self._min_free = min_free_mb * 1_000_000
         self._blobs = blobs or FolderBlobs(folder)
         self._grace = grace_seconds
-        lock = threading.Lock()
-        self._exclusive = exclusive or (lambda: lock)
+        self._exclusive = exclusive or partial(_held, threading.Lock())
 
     @property
     def blobs(self) -> BlobStore:
@@ -175,6 +176,17 @@ class FileStore:
         for path in left:
             path.unlink(missing_ok=True)
         return len(left) + self.unused(is_used, delete=True)
+
+
+@contextmanager
+def _held(lock: threading.Lock) -> Iterator[None]:
+    """The lock; raises `Unavailable` where another holds it for as long as this context waits for a database."""
+    if not lock.acquire(timeout=lock_seconds()):
+        raise Unavailable("the originals are locked")
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 @contextmanager

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
+from app.breakers import PartAwayError, Watched
 from app.catalogue.contents import Contents
 from app.catalogue.documents import Documents
 from app.catalogue.generations import Generations
 from app.catalogue.jobs import Jobs
 from app.catalogue.knowledge_bases import KnowledgeBases
 from app.catalogue.records import Document, Generation
-from app.errors import NoText
+from app.errors import NoText, Unavailable
 from app.failpoints import failpoint
 from app.ingest.chunking import ChunkRules, chunk_document, index_text
 from app.ingest.files import FileStore
 from app.ingest.rendering.cache import ImageCache
 from app.ports import Embedder, IndexEntry, KeywordIndex, VectorStore
-from app.types import Fingerprint
+from app.types import Fingerprint, Stage
 
 WINDOW = 64
 """Chunks embedded between two checkpoints: a few seconds of work are the most that a kill can cost."""
@@ -43,10 +45,29 @@ class Indexing:
     """Puts documents into generations; each call can be repeated and ends in the same state.
 
     `embedder_for` raises `FingerprintMismatch` where this server has no such embedder: vectors of two never mix.
+    `watched` are the parts of this that are on servers.
     """
 
     stores: Stores
     embedder_for: Callable[[Fingerprint], Embedder]
+    watched: tuple[Watched, ...] = ()
+
+    def require_there(self) -> None:
+        """Raises the `Unavailable` of a part that is known to be away, without asking it."""
+        for part in self.watched:
+            part.require_there()
+
+    @contextmanager
+    def at_hand(self, job_id: str) -> Iterator[None]:
+        """A block of a job that needs the parts on servers; where one is away the job waits, by a `PartAwayError`."""
+        try:
+            self.require_there()
+            yield
+        except Unavailable as error:
+            if not any(part.is_away(error) for part in self.watched):
+                raise
+            self.stores.jobs.stage(job_id, Stage.WAITING)
+            raise PartAwayError(error.detail or repr(error)) from error
 
     def chunk(self, document: Document, generation: Generation) -> int:
         """Cuts the stored pages into chunks; returns how many, at least one. Raises `NoText`."""
@@ -81,6 +102,7 @@ class Indexing:
 
     def remove(self, document_id: str, index_ids: list[str]) -> None:
         """Takes a document out of these indexes, whole or half that it is in them."""
+        self.require_there()
         for index_id in index_ids:
             self.stores.keywords.delete_document(index_id, document_id)
             failpoint("remove.keywords")

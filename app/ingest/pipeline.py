@@ -44,7 +44,7 @@ class Pipeline:
     """Read window by window, recognise scanned pages, chunk, embed window by window, publish.
 
     Each step raises `JobCancelled` where the document was cancelled or deleted meanwhile, a `DocumentError` where the
-    file is to blame, and `Unavailable` where trying again may help.
+    file is to blame, `Unavailable` where trying again may help, and `PartAwayError` where it waits for a server.
     """
 
     stores: Stores
@@ -145,7 +145,8 @@ class Pipeline:
             document, generation = self.stores.documents.for_work(document_id, job_id)
             self.stores.jobs.stage(job_id, Stage.CHUNKING)
             failpoint("chunk.begin")
-            count = self.indexing.chunk(document, generation)
+            with self.indexing.at_hand(job_id):
+                count = self.indexing.chunk(document, generation)
             failpoint("chunk.stored")
             self.stores.jobs.stepped(job_id, chunks_done=0, chunks_total=count)
             return generation.index_id, count
@@ -158,7 +159,8 @@ class Pipeline:
                 return
             self.stores.jobs.stage(job_id, Stage.EMBEDDING, window * WINDOW)
             failpoint("embed.begin")
-            done = self.indexing.embed(document, generation, window)
+            with self.indexing.at_hand(job_id):
+                done = self.indexing.embed(document, generation, window)
             failpoint("embed.stored")
             self.stores.jobs.stepped(job_id, chunks_done=done)
 
@@ -170,7 +172,8 @@ class Pipeline:
                 return Published(done=False)
             self.stores.jobs.stage(job_id, Stage.PUBLISHING)
             failpoint("publish.begin")
-            chunks = self.indexing.write_keywords(document, generation)
+            with self.indexing.at_hand(job_id):
+                chunks = self.indexing.write_keywords(document, generation)
             failpoint("publish.written")
             published = self.stores.documents.publish(document_id, job_id, index_id, chunks)
             failpoint("publish.done")

@@ -44,6 +44,7 @@ class Purging:
         for document_id in document_ids:
             self.purge(document_id)
         with self.turns.of(REMOVALS):
+            self.indexing.require_there()
             for index_id in index_ids:
                 self.stores.keywords.drop(index_id)
                 failpoint("purge_base.keywords")

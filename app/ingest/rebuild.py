@@ -92,6 +92,7 @@ class Rebuild:
             with self.turns.of(document_id):  # a step that began before the generation retired writes no more
                 failpoint("retire.waited")
         with self.turns.of(REMOVALS):
+            self.indexing.require_there()
             self.stores.keywords.drop(index_id)
             failpoint("retire.keywords")
             self.stores.vectors.drop(index_id)
@@ -121,4 +122,5 @@ class Rebuild:
             if document is None:
                 return otherwise
             self.stores.jobs.stage(job_id, stage)
-            return run(document, generation, job_id)
+            with self.indexing.at_hand(job_id):
+                return run(document, generation, job_id)

@@ -25,9 +25,9 @@ _RETRIED = frozenset({408, 429, 500, 502, 503, 504})
 class RemoteEmbedder:
     """Port `Embedder`. One call sends at most `batch` texts and waits at most `timeout_seconds`.
 
-    A busy or broken endpoint is tried again after each of `waits` (seconds); then it is `EmbedderUnavailable`. The
-    endpoint does not tell how it counts tokens, so `count_tokens` is an estimate, high for most. What it does with a
-    text longer than it reads is its affair: `max_tokens` must not be more than it takes.
+    A busy or broken endpoint is tried again after each of `waits` (seconds), one that took all that time is not; then
+    it is `EmbedderUnavailable`. The endpoint does not tell how it counts tokens, so `count_tokens` is an estimate, high
+    for most. What it does with a text longer than it reads is its affair: `max_tokens` must not be more than it takes.
     """
 
     def __init__(
@@ -106,6 +106,8 @@ class RemoteEmbedder:
         body = {"model": self._model, "input": clean, "encoding_format": "float"}
         try:
             response = self._client.post(self._url, json=body)
+        except httpx.ReadTimeout as error:
+            raise EmbedderUnavailable(repr(error), reason="the endpoint does not answer in time") from error
         except httpx.TransportError as error:
             raise _BusyOrAwayError(repr(error)) from error
         return _vectors(response, len(texts))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -22,8 +23,8 @@ from app.services import PartState, Services
 
 router = APIRouter(prefix="/operations", route_class=PageRoute, include_in_schema=False)
 
-WIDTH, HEIGHT, EDGE = 600, 120, 6
-"""Of a chart, in its own units."""
+WIDTH, HEIGHT, EDGE = 600, 120, 8
+"""Of a chart, in its own units; an edge is half a line of its axis, whose values stand beside their lines."""
 SAME = 0.0005
 """A change of a rate or a time that is none for people."""
 
@@ -40,22 +41,27 @@ class Tile:
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """A figure over time: `lines` are points of polylines, which end where nothing was asked; `dots` lone points."""
+    """A figure over time: `lines` are points of polylines, which end where nothing was asked; `dots` lone points.
+
+    `ticks` are the values of the axis with the heights of their lines, from the top.
+    """
 
     name: str
     most: str
     last: str
     lines: list[str]
     dots: list[tuple[float, float]]
+    ticks: list[tuple[str, float]]
 
 
 @dataclass(frozen=True, slots=True)
 class Measure:
-    """How a figure is read and shown; `better` says which way is for the better: -1 is down, 0 neither."""
+    """How a figure is read, shown, and shown on an axis; `better` says which way is for the better: -1 down, 0 none."""
 
     name: str
     read: Callable[[FiguresOut], float | None]
     shown: Callable[[float], str]
+    on_axis: Callable[[float], str]
     better: int = -1
 
 
@@ -113,6 +119,14 @@ def _count(count: float | None) -> str:
     return "–" if count is None else f"{count:,.0f}"
 
 
+def _percent_on_axis(share: float) -> str:
+    return f"{100 * share:g}%"
+
+
+def _seconds_on_axis(seconds: float) -> str:
+    return f"{seconds:g} s"
+
+
 def _p95(figures: FiguresOut) -> float | None:
     times = figures.times["total"]
     return None if times is None else times.p95
@@ -124,14 +138,14 @@ def _first_token(figures: FiguresOut) -> float | None:
 
 
 MEASURES = (
-    Measure("calls", lambda figures: figures.calls, _count, better=0),
-    Measure("error_rate", lambda figures: figures.error_rate, _percent),
-    Measure("refusal_rate", lambda figures: figures.refusal_rate, _percent, better=0),
-    Measure("extract_rate", lambda figures: figures.extract_rate, _percent),
-    Measure("ungrounded_rate", lambda figures: figures.ungrounded_rate, _percent),
-    Measure("wrong_rate", lambda figures: figures.wrong_rate, _percent),
-    Measure("first_token", _first_token, _seconds),
-    Measure("p95", _p95, _seconds),
+    Measure("calls", lambda figures: figures.calls, _count, _count, better=0),
+    Measure("error_rate", lambda figures: figures.error_rate, _percent, _percent_on_axis),
+    Measure("refusal_rate", lambda figures: figures.refusal_rate, _percent, _percent_on_axis, better=0),
+    Measure("extract_rate", lambda figures: figures.extract_rate, _percent, _percent_on_axis),
+    Measure("ungrounded_rate", lambda figures: figures.ungrounded_rate, _percent, _percent_on_axis),
+    Measure("wrong_rate", lambda figures: figures.wrong_rate, _percent, _percent_on_axis),
+    Measure("first_token", _first_token, _seconds, _seconds_on_axis),
+    Measure("p95", _p95, _seconds, _seconds_on_axis),
 )
 
 
@@ -151,16 +165,28 @@ def _tile(measure: Measure, found: OperationsOut) -> Tile:
 def _chart(measure: Measure, found: OperationsOut) -> Chart:
     values = [measure.read(bucket.figures) for bucket in found.buckets]
     most = max((value for value in values if value is not None), default=None)
+    top = _top(most or 0.0, whole=measure.shown is _count)
     step = (WIDTH - 2 * EDGE) / max(1, len(values) - 1)
     runs: list[list[tuple[float, float]]] = [[]]
     for place, value in enumerate(values):
         if value is None:
             runs.append([])
         else:
-            y = HEIGHT - EDGE - (HEIGHT - 2 * EDGE) * value / (most or 1.0)
+            y = HEIGHT - EDGE - (HEIGHT - 2 * EDGE) * value / top
             runs[-1].append((round(EDGE + place * step, 1), round(y, 1)))
     lines = [" ".join(f"{x},{y}" for x, y in run) for run in runs if len(run) > 1]
     last = next((value for value in reversed(values) if value is not None), None)
     shown = "–" if last is None else measure.shown(last)
     highest = "–" if most is None else measure.shown(most)
-    return Chart(measure.name, highest, shown, lines, [run[0] for run in runs if len(run) == 1])
+    ticks = [(measure.on_axis(top * part), EDGE + (HEIGHT - 2 * EDGE) * (1 - part)) for part in (1.0, 0.5, 0.0)]
+    return Chart(measure.name, highest, shown, lines, [run[0] for run in runs if len(run) == 1], ticks)
+
+
+def _top(most: float, *, whole: bool) -> float:
+    """A round number that is no less, and whose half is round too: an even one where only whole numbers are counted."""
+    if not most:
+        return 2.0 if whole else 1.0
+    power = 10.0 ** math.floor(math.log10(most))
+    rounded = next(factor for factor in (1, 2, 4, 6, 8, 10) if factor * power >= most * (1 - 1e-9))
+    top = round(rounded * power, 12)
+    return max(top, 2.0) if whole else top

@@ -16,6 +16,7 @@ from app.api.web.static import assets
 from app.api.web.words import words_in
 from app.catalogue.keys import Role
 from app.catalogue.records import Key
+from app.text.page_numbers import page_numbers
 
 Theme = Literal["auto", "light", "dark"]
 THEME_COOKIE = "mqa_theme"
@@ -89,6 +90,7 @@ def environment() -> Environment:
     made.globals["static"] = lambda path: assets().url(path)
     made.filters["iso"] = iso
     made.filters["moment"] = moment
+    made.filters["page_numbers"] = page_numbers
     made.filters["percent"] = percent
     made.filters["size"] = size
     return made

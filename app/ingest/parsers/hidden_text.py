@@ -25,10 +25,12 @@ _UNPAINTED = (3, 7)
 """Ways in which letters are painted (FPDF_TEXTRENDERMODE_*)."""
 
 _MOST_PIXELS = 1_500_000
+_MOST_UNITS = 4000
+"""Of a piece of text that is looked at for words."""
 
 
-def hide(page: Any) -> int:  # noqa: ANN401  (untyped library)
-    """Takes what nobody sees off the page, for all that is asked of it afterwards; returns how many pieces it was."""
+def hide(page: Any) -> bool:  # noqa: ANN401  (untyped library)
+    """Takes what nobody sees off the page, for all that is asked of it afterwards; returns whether that had words."""
     import pypdfium2.raw as pdfium  # noqa: PLC0415  (only the child reads PDF files)
 
     objects = list(islice(page.get_objects(), _MOST_OBJECTS))
@@ -39,9 +41,28 @@ def hide(page: Any) -> int:  # noqa: ANN401  (untyped library)
     doubtful = [item for item in texts if item not in hidden and _may_be_unseen(item)]
     if doubtful:
         hidden += _unseen(page, doubtful)
+    words = bool(hidden) and _has_words(page, hidden)
     for item in hidden:
         pdfium.FPDFPageObj_SetIsActive(item.raw, False)
-    return len(hidden)
+    return words
+
+
+def _has_words(page: Any, items: Sequence[Any]) -> bool:  # noqa: ANN401
+    """Whether there is a letter or digit among them: blanks without paint are no text that was left out."""
+    import pypdfium2.raw as pdfium  # noqa: PLC0415
+
+    text_page = page.get_textpage()
+    units = (ctypes.c_ushort * _MOST_UNITS)()
+    found = False
+    for item in items:
+        size = min(
+            pdfium.FPDFTextObj_GetText(item.raw, text_page.raw, units, ctypes.sizeof(units)), ctypes.sizeof(units)
+        )
+        if any(map(str.isalnum, bytes(units)[:size].decode("utf-16-le", "ignore"))):
+            found = True
+            break
+    text_page.close()
+    return found
 
 
 def _unseen(page: Any, doubtful: Sequence[Any]) -> list[Any]:  # noqa: ANN401

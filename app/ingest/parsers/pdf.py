@@ -121,6 +121,7 @@ class _Found:
     title: str | None = None
     pages: list[Page] = field(default_factory=list)
     scanned: set[int] = field(default_factory=set)
+    hidden: set[int] = field(default_factory=set)
     outline: tuple[Heading, ...] = ()
     ended: bool = False
 
@@ -133,6 +134,8 @@ class _Found:
             self.pages.append(page)
             if message["scanned"]:
                 self.scanned.add(page.number)
+            if message["hidden"]:
+                self.hidden.add(page.number)
         elif "error" in message:
             raise self._error(str(message["error"]), str(message.get("detail", "")))
         elif "pages" in message:
@@ -163,6 +166,7 @@ class _Found:
             pages=tuple(self.pages),
             pages_total=self.pages_total,
             scanned=frozenset(self.scanned),
+            hidden=frozenset(self.hidden),
             outline=self.outline,
             title=self.title,
             parser=engine,

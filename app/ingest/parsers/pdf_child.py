@@ -5,7 +5,8 @@ the file, writes nothing, and dies with its parent. It says what it finds on std
 
     {"pages": 120, "title": "..."}                  first
     {"read": 17}                                    after each page
-    {"number": 1, "text": "...", "scanned": false}  each page, cleaned, once the window is read
+    {"number": 1, "text": "...", "scanned": false, "hidden": false}
+                                                    each page, cleaned, once the window is read
     {"outline": [[level, title, page], ...]}        with the first page
     {"end": true}                               last, or instead: {"error": "encrypted", ...}
 
@@ -20,7 +21,7 @@ import logging
 import os
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from functools import partial
 from itertools import islice
 from typing import Any, NoReturn
@@ -102,8 +103,11 @@ def _fail(error: str, detail: str = "") -> NoReturn:
     os._exit(0)
 
 
-def _tell(window: range, raw: list[str], scans: list[bool], outline: Outline) -> None:
-    """The pages, cleaned together: how a word broken at a line's end is written depends on the pages around it."""
+def _tell(window: range, raw: list[str], scans: list[bool], outline: Outline, hidden: Collection[int] = ()) -> None:
+    """The pages, cleaned together: how a word broken at a line's end is written depends on the pages around it.
+
+    `hidden` are the indexes of those of which words were left out.
+    """
     garbled = [is_garbled(text) for text in raw]
     raw = ["" if bad else _storable(text) for text, bad in zip(raw, garbled, strict=True)]
     words = vocabulary(raw)
@@ -112,7 +116,7 @@ def _tell(window: range, raw: list[str], scans: list[bool], outline: Outline) ->
         clean.append(clean_page_text(text, words))
         _say(read=window.stop)
     for at, (index, text) in enumerate(zip(window, without_running_lines(clean), strict=True)):
-        _say(number=index + 1, text=text, scanned=garbled[at] or scans[at])
+        _say(number=index + 1, text=text, scanned=garbled[at] or scans[at], hidden=index in hidden)
     _say(outline=outline)
 
 
@@ -135,10 +139,14 @@ def _read_with_pdfium(path: str, budget: _Budget, asked: _Window) -> None:
     window = asked.of(len(document))
     raw: list[str] = []
     scans: list[bool] = []
+    hidden: set[int] = set()
     lost = 0
     for index in window:
         try:
-            text, scan = _page_of_pdfium(document[index], budget)
+            page = document[index]
+            if hide(page):
+                hidden.add(index)
+            text, scan = _page_of_pdfium(page, budget)
         except pypdfium2.PdfiumError:
             text, scan = "", False
             lost += 1
@@ -148,13 +156,12 @@ def _read_with_pdfium(path: str, budget: _Budget, asked: _Window) -> None:
     if lost == len(raw):
         _fail("unreadable", "no page can be loaded")
     outline = list(_outline_of_pdfium(document, len(document))) if window.start == 0 else []
-    _tell(window, raw, scans, outline)
+    _tell(window, raw, scans, outline, hidden)
     document.close()
 
 
 def _page_of_pdfium(page: Any, budget: _Budget) -> tuple[str, bool]:  # noqa: ANN401  (untyped library)
     """The raw text of a page, and whether it is a picture of text rather than text."""
-    hide(page)
     text_page = page.get_textpage()
     budget.spend(text_page.count_chars())
     text = page_text(page, text_page)

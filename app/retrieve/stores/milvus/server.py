@@ -32,6 +32,8 @@ _PAGE = 8000
 
 _FIRST_WAIT = 0.1
 _LONGEST_WAIT = 2.0
+_RECONNECT_MILLISECONDS = 2000
+"""Longest pause between two attempts of the connection to come about again; gRPC's own grows to two minutes."""
 
 _NOT_CONNECTED = 2
 _COLLECTION_MISSING = 100
@@ -254,6 +256,7 @@ class MilvusServer:
                     db_name=config.database,
                     timeout=_left(deadline),
                     dedicated=True,
+                    grpc_options={"grpc.max_reconnect_backoff_ms": _RECONNECT_MILLISECONDS},
                 )
             return self._client
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import time
 
 import pytest
 
+from app.api.web.operation_pages import MEASURES, _top
 from app.catalogue.keys import Role
 from tests.unit.api.conftest import MANUAL, Api
 
@@ -41,3 +43,22 @@ def test_it_is_for_editors_and_shows_what_is_theirs(api: Api, base: str) -> None
     assert page.status_code == 200
     assert base not in page.text
     assert " MB</span>" not in page.text  # the disk is the server's
+
+
+@pytest.mark.parametrize(
+    ("most", "whole", "top"),
+    [(0, True, 2), (0, False, 1), (1, True, 2), (7, True, 8), (23, True, 40), (0.034, False, 0.04), (1, False, 1)],
+)
+def test_an_axis_ends_at_a_round_number_above_all(most: float, whole: bool, top: float) -> None:
+    assert _top(most, whole=whole) == top
+
+
+def test_every_chart_has_an_axis_with_values_and_units(api: Api, base: str) -> None:
+    page = api.client.get("/operations", params={"period": "hour", "knowledge_base_id": base}).text
+    axes = [re.findall("<span>(.*?)</span>", axis) for axis in re.findall('data-testid="op-axis">(.*?)</div>', page)]
+    assert len(axes) == len(MEASURES)
+    assert axes[0] == ["2", "1", "0"]
+    units = {measure.name: {axis[0][-1] for axis in [axes[at]]} for at, measure in enumerate(MEASURES)}
+    assert units["ungrounded_rate"] == {"%"}
+    assert units["p95"] == {"s"}
+    assert all(float(axis[0].rstrip(" s%")) == 2 * float(axis[1].rstrip(" s%")) for axis in axes)
