@@ -21,6 +21,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from app.authors import Authors, author_name
 from app.breakers import Breaker
 from app.catalogue.adapters import AdapterRows
+from app.catalogue.alarms import Alarms
 from app.catalogue.audit import Audit
 from app.catalogue.calibrations import Calibrations
 from app.catalogue.calls import Calls
@@ -33,6 +34,7 @@ from app.catalogue.evaluations import Evaluations
 from app.catalogue.finetunes import Trainings
 from app.catalogue.inspection import Inspection
 from app.catalogue.keys import Keys
+from app.catalogue.movement import Movement
 from app.catalogue.operations import Operations
 from app.catalogue.processes import Process, Processes
 from app.catalogue.promotions import Promotions
@@ -173,6 +175,7 @@ class Services:
         self.calibrations, self.trainings = Calibrations(sessions), Trainings(sessions)
         self.adapters, self.promotions = AdapterRows(sessions), Promotions(sessions)
         self.counts, self.audit = Counts(sessions), Audit(sessions)
+        self.alarms, self.movement = Alarms(sessions), Movement(sessions)
         self.calls = Calls(sessions, keep_questions=settings.keep_questions)
         self.reviews, self.drafts = Reviews(sessions), Drafts(sessions)
         self.recorder, self.operations = Recorder(self.calls), Operations(sessions)
@@ -264,6 +267,10 @@ class Services:
         if time.monotonic() - self._images_swept > IMAGES_SWEEP_SECONDS:  # others purge documents too
             self._images_swept = time.monotonic()
             self._stores.images.sweep(self.documents.is_there)
+
+    def living(self) -> set[str]:
+        """The ids of the processes on this database, or of none where this one is alone."""
+        return set() if self._company is None else self._company.processes.living()
 
     def drain(self) -> None:
         """A stop is coming: streams that only watch end now. The second time, running steps are not waited for."""
