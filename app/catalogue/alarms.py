@@ -76,8 +76,9 @@ class Alarm:
 class Alarms:
     """Rows of alarms. Who changes them holds the write lock: of several processes each sees what the last has done."""
 
-    def __init__(self, sessions: Sessions) -> None:
+    def __init__(self, sessions: Sessions, most: int = MOST_KEPT) -> None:
         self._sessions = sessions
+        self._most = most
 
     def states(self) -> dict[str, RuleState]:
         """Where each rule stood when it was last looked at."""
@@ -99,7 +100,7 @@ class Alarms:
     def changing(self) -> Iterator[Changing]:
         """What is read and written in the block holds together; it is kept at its end."""
         with self._sessions.begin() as session:
-            yield Changing(session)
+            yield Changing(session, self._most)
 
     # --- notices on their way -------------------------------------------------------------------------------------
 
@@ -141,8 +142,9 @@ class Alarms:
 class Changing:
     """Rows of alarms within one transaction."""
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: Session, most: int) -> None:
         self._session = session
+        self._most = most
 
     def state(self, rule: str) -> RuleState | None:
         """Where a rule stands; None where it was never looked at."""
@@ -161,7 +163,7 @@ class Changing:
     def fired(self, rule: str, limit: float, figure: float, at: datetime) -> str:
         """An alarm begins; its id. The oldest that have recovered go where there are too many."""
         alarm_id = f"alarm-{secrets.token_hex(8)}"
-        newest = select(AlarmRow.id).order_by(AlarmRow.fired_at.desc()).limit(MOST_KEPT - 1)
+        newest = select(AlarmRow.id).order_by(AlarmRow.fired_at.desc()).limit(self._most - 1)
         old = AlarmRow.id.not_in(newest.scalar_subquery()) & AlarmRow.recovered_at.is_not(None)
         self._session.execute(delete(AlarmNoticeRow).where(AlarmNoticeRow.alarm_id.in_(select(AlarmRow.id).where(old))))
         self._session.execute(delete(AlarmRow).where(old))
