@@ -48,7 +48,7 @@ def list_alarms(context: typer.Context, json_: JsonFlag = False) -> None:
 
 
 @alarms_cli.command("test")
-def test_ways(json_: JsonFlag = False) -> None:
+def send_test(json_: JsonFlag = False) -> None:
     """Send a test notice on every way; exit code 1 where one fails. · 用所有方式发送测试通知；失败时退出码为 1。"""
     at = terminal()
     with at.client() as client:

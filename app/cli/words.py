@@ -37,7 +37,7 @@ WORDS: dict[str, tuple[str, str]] = {
     ),
     "alarm_sent": ("delivered", "已送达"),
     "alarm_not_sent": ("not delivered: {reason}", "未送达：{reason}"),
-    "alarm_way_webhook": ("webhook", "Webhook"),
+    "alarm_way_webhook": ("webhook", "网络回调"),
     "alarm_way_mail": ("mail", "邮件"),
     "doing": ("{stage} {done}", "{stage} {done}"),
     "count_pages": ("{pages} pages", "{pages} 页"),
