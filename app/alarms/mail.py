@@ -54,10 +54,11 @@ class Mail:
 
     def send(self, message: Message) -> None:
         """Returns once the server has taken it for one recipient or more; raises `NoticeNotDelivered`."""
+        letter = self._letter(message)
         try:
             connection = self._connected()
             with closing(connection):
-                connection.send_message(self._letter(message), self._sender, self._recipients)
+                connection.send_message(letter, self._sender, self._recipients)
                 with suppress(smtplib.SMTPException, OSError):  # it was taken, whatever comes now
                     connection.quit()
         except smtplib.SMTPAuthenticationError:
