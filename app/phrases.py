@@ -52,6 +52,15 @@ CHINESE: Final[dict[str, str]] = {
     "a database is damaged": "数据库已损坏",
     "the server stops": "服务器正在停止",
     "the target gives back other vectors than it was given": "目标存储返回的向量与写入的不同",
+    # Notices of alarms.
+    "the address answers with {n}": "该地址返回 {n}",
+    "the address does not answer": "该地址没有应答",
+    "the mail server refuses user or password": "邮件服务器拒绝了用户名或密码",
+    "the mail server refuses sender or recipients": "邮件服务器拒绝了发件人或收件人",
+    "the mail server offers no encryption or no sign-in": "邮件服务器不支持加密或登录",
+    "the mail server answers with {n}": "邮件服务器返回 {n}",
+    "the mail server has no certificate that is trusted": "邮件服务器的证书不受信任",
+    "the mail server does not answer": "邮件服务器没有应答",
     # Moving to other parts.
     "not a setting like MQA_PORT=8080": "不是 MQA_PORT=8080 这样的设置",
     "its catalogue is not empty": "其目录数据库不为空",

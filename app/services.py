@@ -21,6 +21,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from app.authors import Authors, author_name
 from app.breakers import Breaker, Watched
 from app.catalogue.adapters import AdapterRows
+from app.catalogue.alarms import Alarms
 from app.catalogue.audit import Audit
 from app.catalogue.calibrations import Calibrations
 from app.catalogue.calls import Calls
@@ -33,6 +34,7 @@ from app.catalogue.evaluations import Evaluations
 from app.catalogue.finetunes import Trainings
 from app.catalogue.inspection import Inspection
 from app.catalogue.keys import Keys
+from app.catalogue.movement import Movement
 from app.catalogue.operations import Operations
 from app.catalogue.processes import Process, Processes
 from app.catalogue.promotions import Promotions
@@ -175,6 +177,7 @@ class Services:
         self.calibrations, self.trainings = Calibrations(sessions), Trainings(sessions)
         self.adapters, self.promotions = AdapterRows(sessions), Promotions(sessions)
         self.counts, self.audit = Counts(sessions), Audit(sessions)
+        self.alarms, self.movement = Alarms(sessions), Movement(sessions)
         self.calls = Calls(sessions, keep_questions=settings.keep_questions)
         self.reviews, self.drafts = Reviews(sessions), Drafts(sessions)
         self.recorder, self.operations = Recorder(self.calls), Operations(sessions)

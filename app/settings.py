@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+import re
 from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, DirectoryPath, Field, SecretStr
+from pydantic import AfterValidator, BeforeValidator, DirectoryPath, Field, SecretStr
 from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SecretsSettingsSource, SettingsConfigDict
 
@@ -22,6 +23,24 @@ _KEY_LENGTHS = (32, 200)
 _KEY_FACTS = dict(zip(("least", "most"), _KEY_LENGTHS, strict=True))
 OwnKey = Annotated[SecretStr, AfterValidator(_hard_to_guess)]
 """A key of this service that somebody chose."""
+
+
+def _web_address(url: SecretStr) -> SecretStr:
+    if not re.fullmatch(r"https?://[^\s/]+(/\S*)?", url.get_secret_value()):
+        raise PydanticCustomError("web_address", "must be an address that begins with http:// or https://")
+    return url
+
+
+def _empty_is(value: object) -> BeforeValidator:
+    """An empty variable, as files of containers hand it on, means this value."""
+    return BeforeValidator(lambda given: value if given == "" else given)
+
+
+_MAIL = r"[A-Za-z0-9._%+-]{1,64}@[A-Za-z0-9.-]{1,253}"
+WebAddress = Annotated[SecretStr, AfterValidator(_web_address)]
+"""An address that is a secret itself: whoever knows it can send there."""
+AlarmLimit = Annotated[float, _empty_is(0)]
+"""Of a rule, which 0 or an empty variable turns off."""
 
 
 class Settings(BaseSettings):
@@ -332,6 +351,48 @@ class Settings(BaseSettings):
     conversation_days: float = Field(
         365.0, gt=0, le=3650, description="A conversation that is not continued for so long is removed."
     )
+
+    # Alarms: 0 turns a rule off.
+    alarm_minutes: float = Field(
+        5.0, gt=0, le=1440, description="A rule is about so many minutes, and fires once it was broken for so long."
+    )
+    alarm_calls: int = Field(
+        10, ge=1, description="Least questions in that time; of fewer one alone would be more than a tenth."
+    )
+    alarm_error_rate: AlarmLimit = Field(0.1, ge=0, le=1, description="Most questions that may end in an error.")
+    alarm_extract_rate: AlarmLimit = Field(
+        0.5, ge=0, le=1, description="Most questions that may get an extract, since the model was away."
+    )
+    alarm_ungrounded_rate: AlarmLimit = Field(
+        0.3, ge=0, le=1, description="Most sentences of the model that may be withheld, since no passage carried them."
+    )
+    alarm_answer_seconds: AlarmLimit = Field(60.0, ge=0, description="Longest time within which 95% have their answer.")
+    alarm_job_minutes: AlarmLimit = Field(
+        30.0, ge=0, description="Longest time that a job may stand still; a training may take minutes to a step."
+    )
+    alarm_free_disk_mb: Annotated[int, _empty_is(0)] = Field(
+        2000, ge=0, description="Least free disk; more than MQA_MIN_FREE_DISK_MB, at which uploads are refused."
+    )
+    alarm_remind_hours: AlarmLimit = Field(
+        12.0, ge=0, description="An alarm that still fires is told again so often; 0 tells it once."
+    )
+    alarm_webhook_url: Annotated[WebAddress | None, _empty_is(None)] = Field(
+        None, description="Where alarms are sent as JSON."
+    )
+    alarm_webhook_secret: Annotated[SecretStr | None, _empty_is(None)] = Field(
+        None, description="Key that what is sent there is signed with."
+    )
+    alarm_mail_to: Annotated[str | None, _empty_is(None)] = Field(
+        None, pattern=rf"^{_MAIL}(, ?{_MAIL}){{0,19}}$", description="Who gets alarms by mail: addresses, by commas."
+    )
+    alarm_mail_from: str = Field("manualqa@localhost", pattern=rf"^{_MAIL}$", description="Sender of that mail.")
+    alarm_smtp_host: str = Field("localhost", pattern=r"^[A-Za-z0-9.:-]{1,253}$", description="Server that takes it.")
+    alarm_smtp_port: int = Field(587, ge=1, le=65535, description="Its port.")
+    alarm_smtp_security: Literal["starttls", "tls", "none"] = Field(
+        "starttls", description="How the connection to it is encrypted; without, no password is sent."
+    )
+    alarm_smtp_user: Annotated[str | None, _empty_is(None)] = Field(None, description="User there.")
+    alarm_smtp_password: Annotated[SecretStr | None, _empty_is(None)] = Field(None, description="Password there.")
 
     # Evaluations.
     evaluation_questions: int = Field(

@@ -46,6 +46,7 @@ FAULTS: Final[dict[str, tuple[str, str]]] = {
     "enum": _CHOICE,
     "path_type": ("must be a path", "须为路径"),
     "path_not_directory": ("must be a folder that is there", "须为已存在的文件夹"),
+    "web_address": ("must be an address that begins with http:// or https://", "须为以 http:// 或 https:// 开头的地址"),
     "key_length": ("must have {least} to {most} characters", "须为 {least} 到 {most} 个字符"),
 }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import shutil
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
@@ -13,6 +14,12 @@ from pathlib import Path
 from sqlalchemy import Engine
 
 from app import __version__
+from app.alarms.alarming import Alarming, pause_seconds
+from app.alarms.mail import Mail, MailServer
+from app.alarms.rules import limits as alarm_limits
+from app.alarms.sending import Sender, Way
+from app.alarms.watching import Sources, Watcher
+from app.alarms.webhook import Webhook
 from app.catalogue.contents import Contents
 from app.catalogue.database import Locks, Sessions, open_database
 from app.catalogue.documents import Documents
@@ -76,7 +83,7 @@ from app.retrieve.stores.milvus.server import MilvusConfig, MilvusServer
 from app.retrieve.stores.milvus.vectors import Hnsw, MilvusVectorStore
 from app.services import Company, Parts, Services
 from app.settings import Settings
-from app.types import Fingerprint
+from app.types import Fingerprint, Language
 
 
 @dataclass(frozen=True, slots=True)
@@ -300,6 +307,49 @@ def build_conversing(services: Services) -> Conversing:
 def build_runs(services: Services) -> Runs:
     """The evaluations of a server, over its services."""
     return Runs(services)
+
+
+def build_alarms(services: Services) -> Alarming:
+    """What watches over a server and tells its operator."""
+    settings = services.settings
+    on, ways = alarm_limits(settings), _ways(settings)
+    sources = Sources(services.operations, services.movement, partial(free_disk_mb, settings), services.living)
+    pause = pause_seconds(settings)
+    watcher = Watcher(
+        services.alarms,
+        sources,
+        on,
+        [way.name for way in ways],
+        least_calls=settings.alarm_calls,
+        window_seconds=settings.alarm_minutes * 60,
+        pause_seconds=pause,
+        process_id=services.process_id or "local",
+    )
+    return Alarming(services.alarms, watcher, Sender(services.alarms, ways), on, pause)
+
+
+def _ways(settings: Settings) -> list[Way]:
+    ways: list[Way] = []
+    languages: list[Language] = ["en", "zh"] if settings.language == "auto" else [settings.language]
+    if settings.alarm_webhook_url is not None:
+        ways.append(Webhook(settings.alarm_webhook_url, settings.alarm_webhook_secret, languages))
+    if settings.alarm_mail_to is not None:
+        server = MailServer(
+            settings.alarm_smtp_host,
+            settings.alarm_smtp_port,
+            settings.alarm_smtp_security,
+            settings.alarm_smtp_user,
+            settings.alarm_smtp_password,
+        )
+        recipients = [one.strip() for one in settings.alarm_mail_to.split(",")]
+        ways.append(Mail(server, settings.alarm_mail_from, recipients, languages))
+    return ways
+
+
+def free_disk_mb(settings: Settings) -> int:
+    """Of the fullest disk that this process writes to."""
+    folders = {settings.data_dir, settings.files_dir or settings.data_dir}
+    return min(shutil.disk_usage(folder).free for folder in folders if folder.exists()) // 1_000_000
 
 
 def build_adapters(services: Services) -> Adapters:

@@ -13,6 +13,7 @@ from fastapi.responses import JSONResponse
 from app import __version__
 from app.api import (
     adapters,
+    alarms,
     audit,
     calibration,
     conversations,
@@ -50,7 +51,15 @@ from app.api.web import pages, sessions
 from app.finetune.jobs import TrainingJobs
 from app.finetune.leftovers import sweep_now_and_then
 from app.services import Services
-from app.wiring import build_adapters, build_conversing, build_hosting, build_promoting, build_runs, build_trainings
+from app.wiring import (
+    build_adapters,
+    build_alarms,
+    build_conversing,
+    build_hosting,
+    build_promoting,
+    build_runs,
+    build_trainings,
+)
 
 DESCRIPTION = """Answers questions about product manuals from the manuals alone, in Chinese and English, with the page
 it read as proof, and says so when the manuals have no answer. Send an API key as `Authorization: Bearer <key>`; send
@@ -75,6 +84,7 @@ ROUTES = (
     embeddings,
     keys,
     operations,
+    alarms,
     audit,
     maintenance,
     sign_in_links,
@@ -96,6 +106,7 @@ def create_app(services: Services, trainings: TrainingJobs | None = None) -> Fas
     trainings = trainings or build_trainings(services, registry, runs.courtesy)
     hosting = build_hosting(services, registry)
     promoting = build_promoting(services, runs, registry, hosting)
+    alarming = build_alarms(services)
 
     measures = Measures()
 
@@ -108,6 +119,7 @@ def create_app(services: Services, trainings: TrainingJobs | None = None) -> Fas
             await to_thread.run_sync(place.sweep, services.others)
         await to_thread.run_sync(hosting.start)
         await to_thread.run_sync(services.start)
+        alarming.start()
         queues = (runs.work, trainings.work) if services.works else ()
         background = [asyncio.create_task(work()) for work in (services.warm_up_model, measures.watch_loop, *queues)]
         if left:
@@ -118,6 +130,7 @@ def create_app(services: Services, trainings: TrainingJobs | None = None) -> Fas
             for task in background:
                 task.cancel()
             await asyncio.gather(*background, return_exceptions=True)
+            await to_thread.run_sync(alarming.stop)
             await to_thread.run_sync(hosting.stop)
             await services.stop()
 
@@ -134,6 +147,7 @@ def create_app(services: Services, trainings: TrainingJobs | None = None) -> Fas
     app.state.services = services
     app.state.evaluations, app.state.trainings = runs, trainings
     app.state.adapters, app.state.promoting = registry, promoting
+    app.state.alarming = alarming
     app.state.conversing = build_conversing(services)
     app.state.embedding_limiter = CapacityLimiter(1)
     app.state.places = Places(services.model.queue.most + services.settings.model_queue)

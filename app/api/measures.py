@@ -100,6 +100,9 @@ class Measures:
         self._breakers = Gauge(
             "manualqa_breaker_open", "1 where a part is left alone after failures.", ["part"], registry=self._registry
         )
+        self._alarms = Gauge(
+            "manualqa_alarm_firing", "1 where a rule's alarm fires, by rule.", ["rule"], registry=self._registry
+        )
         version = Gauge("manualqa_build", "1, with the version that runs.", ["version"], registry=self._registry)
         version.labels(__version__).set(1)
         ProcessCollector(registry=self._registry)
@@ -157,6 +160,11 @@ class Measures:
         self._questions.set(taken)
         for part, is_open in breakers.items():
             self._breakers.labels(part).set(is_open)
+
+    def alarms(self, firing: Mapping[str, bool]) -> None:
+        """Which alarms fire, of the rules that are on."""
+        for rule, fires in firing.items():
+            self._alarms.labels(rule).set(fires)
 
     def text(self) -> bytes:
         """All of it, in the text format of Prometheus."""

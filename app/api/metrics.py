@@ -5,6 +5,7 @@ from __future__ import annotations
 from anyio import to_thread
 from fastapi import APIRouter, Request, Response
 
+from app.alarms.rules import Phase
 from app.api.deps import ServicesDep, metrics_reader
 from app.api.measures import CONTENT_TYPE, Measures
 
@@ -24,4 +25,6 @@ async def metrics(request: Request, services: ServicesDep) -> Response:
     queue, places = services.model.queue, request.app.state.places
     breakers = {one.part: one.is_open for one in services.breakers()}
     measures.load(queue.running, queue.waiting, places.taken, breakers)
+    standing = await to_thread.run_sync(request.app.state.alarming.standing)
+    measures.alarms({one.rule.value: one.phase is Phase.FIRING for one in standing if one.limit is not None})
     return Response(measures.text(), media_type=CONTENT_TYPE)

@@ -17,8 +17,8 @@ from app.catalogue.jobs import OPEN
 from app.catalogue.tables import Table as CatalogueTable
 from app.types import JobState, Stage
 
-LEFT_OUT: Final = frozenset({"processes", "web_sessions"})
-"""Tables of one set-up alone: who is alive in it, and which browsers are signed in at its address."""
+LEFT_OUT: Final = frozenset({"processes", "web_sessions", "alarm_states", "alarms", "alarm_notices"})
+"""Tables of one set-up alone: who is alive in it, which browsers are signed in at its address, and its alarms."""
 
 NO_CONTENT: Final = LEFT_OUT | {"api_keys", "audit"}
 """Tables that a server fills by itself at its first start, or when it is looked at."""

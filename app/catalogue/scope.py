@@ -137,7 +137,11 @@ _OWNED: Final = (
 )
 """Rows that name their knowledge base; a training whose knowledge base is gone belongs to none."""
 
-SERVER_WIDE: Final = frozenset({"api_keys", "key_scopes", "key_days", "audit", "web_sessions", "processes"})
+SERVER_WIDE: Final = frozenset({"api_keys", "key_scopes", "key_days", "audit", "web_sessions", "processes"}) | {
+    "alarm_states",
+    "alarms",
+    "alarm_notices",
+}
 """Tables that belong to no knowledge base."""
 
 

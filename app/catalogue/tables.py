@@ -565,3 +565,59 @@ class ProcessRow(Table):
     beats: Mapped[int] = mapped_column(Integer, default=0)
     started_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
     seen_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
+
+
+class AlarmStateRow(Table):
+    """Where the rule of an alarm stands; `held`, `quiet` and `untold` are seconds, as in `app.alarms.rules`.
+
+    `since` is when it came into its phase, `memory` what its figure is made of beside the catalogue, `alarm_id` the
+    alarm that fires.
+    """
+
+    __tablename__ = "alarm_states"
+
+    rule: Mapped[str] = mapped_column(String(40), primary_key=True)
+    phase: Mapped[str] = mapped_column(String(20))
+    held: Mapped[float] = mapped_column(Double, default=0.0)
+    quiet: Mapped[float] = mapped_column(Double, default=0.0)
+    untold: Mapped[float] = mapped_column(Double, default=0.0)
+    figure: Mapped[float | None] = mapped_column(Double, default=None)
+    memory: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
+    alarm_id: Mapped[str | None] = mapped_column(String(40), default=None)
+    since: Mapped[datetime] = mapped_column(UtcDateTime)
+    checked_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
+class AlarmRow(Table):
+    """An alarm from its firing to its recovery, with the figure at both."""
+
+    __tablename__ = "alarms"
+
+    id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    rule: Mapped[str] = mapped_column(String(40))
+    limit: Mapped[float] = mapped_column(Double)
+    figure: Mapped[float] = mapped_column(Double)
+    last_figure: Mapped[float | None] = mapped_column(Double, default=None)
+    fired_at: Mapped[datetime] = mapped_column(UtcDateTime, index=True)
+    recovered_at: Mapped[datetime | None] = mapped_column(UtcDateTime, default=None)
+
+
+class AlarmNoticeRow(Table):
+    """A notice of an alarm on one way, webhook or mail: `state` is waiting, sent or failed, `reason` why it last did
+    not arrive. It is tried from `due_at` on, which moves on before each try; `number` orders those of an alarm."""
+
+    __tablename__ = "alarm_notices"
+    __table_args__ = (Index("alarm_notices_of_an_alarm", "alarm_id", "number"),)
+
+    id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    alarm_id: Mapped[str] = mapped_column(ForeignKey("alarms.id", ondelete="CASCADE"))
+    number: Mapped[int] = mapped_column(Integer)
+    happening: Mapped[str] = mapped_column(String(20))
+    way: Mapped[str] = mapped_column(String(20))
+    figure: Mapped[float | None] = mapped_column(Double, default=None)
+    state: Mapped[str] = mapped_column(String(20), index=True)
+    tries: Mapped[int] = mapped_column(Integer, default=0)
+    reason: Mapped[str | None] = mapped_column(String(200), default=None)
+    made_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    due_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    sent_at: Mapped[datetime | None] = mapped_column(UtcDateTime, default=None)

@@ -18,6 +18,7 @@ from pydantic import ValidationError
 
 from app import __version__
 from app.cli.adapters import adapters_cli
+from app.cli.alarms import alarms_cli
 from app.cli.evaluate import evaluation_cli
 from app.cli.finetune import finetune_cli
 from app.cli.keys import audit_cli, keys_cli
@@ -44,6 +45,7 @@ cli.add_typer(reviews_cli)
 cli.add_typer(drafts_cli, name="drafts")
 cli.add_typer(finetune_cli, name="finetune")
 cli.add_typer(adapters_cli, name="adapters")
+cli.add_typer(alarms_cli, name="alarms")
 
 JsonFlag = Annotated[bool, typer.Option("--json", help="Print JSON. · 输出 JSON。")]
 BaseName = Annotated[str | None, typer.Option("--kb", help="Knowledge base by name. · 知识库名称。")]

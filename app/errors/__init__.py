@@ -21,7 +21,7 @@
     |- DocumentError            Unreadable, EmptyFile, NoText, NeedsOcr, Encrypted, TooManyPages, DocumentTooCostly,
     |                           PageImageFailed, IngestFailed, RebuildFailed, GaveUp, BlobDamaged
     |- Unavailable (503)        ModelUnavailable, ModelBusy (429), QuestionsFull (429), UploadsFull (429), EmbedderUnavailable, OcrUnavailable, IndexUnavailable, DiskFull (507),
-    |                           NotReady, PagesBusy, BlobsUnavailable, BackupFailed, MoveBroken, EvaluationQueueFull (429), EvaluationStopped, HostingFailed,
+    |                           NotReady, PagesBusy, BlobsUnavailable, BackupFailed, NoticeNotDelivered, MoveBroken, EvaluationQueueFull (429), EvaluationStopped, HostingFailed,
     |                           TrainingQueueFull (429)
     |- TrainingDiverged, TrainingFailed, TrainingGaveUp (500)
     `- SetupError               DataFolderLocked, DataFolderUnusable, PortInUse, AddressUnusable, WeightsMissing, WeightsCorrupt, UnknownModel, ExtraMissing,
@@ -181,6 +181,7 @@ from app.errors.unavailable import (
     ModelBusy,
     ModelUnavailable,
     MoveBroken,
+    NoticeNotDelivered,
     NotReady,
     OcrUnavailable,
     PagesBusy,
@@ -279,6 +280,7 @@ __all__ = [
     "NothingToResume",
     "NothingToRetry",
     "NothingToRollBack",
+    "NoticeNotDelivered",
     "OcrUnavailable",
     "OwnServerFailed",
     "PageImageFailed",

@@ -75,6 +75,12 @@ class MoveBroken(Unavailable):
     zh = "迁移中断：{reason}。请重新运行同一命令，它会从中断处继续。"
 
 
+class NoticeNotDelivered(Unavailable):
+    """The notice of an alarm was not delivered: {reason}. It is tried again for a while."""
+
+    zh = "告警通知未送达：{reason}。稍后会再尝试几次。"
+
+
 class PagesBusy(Unavailable):
     """Too many pages are being drawn now. Try again in a moment."""
 

@@ -42,3 +42,18 @@ def test_readers_are_not_led_there(people: Callable[..., Person]) -> None:
     person = people(EN_DESKTOP, Role.READER)
     person.open("/kb")
     expect(person.page.locator('a[href="/operations"]')).to_have_count(0)
+
+
+def test_alarms_stand_above_the_figures(person: Person) -> None:
+    person.open("/operations?period=hour")
+    band = person.by("op-alarms")
+    expect(band).to_be_visible()
+    well = band.locator('[data-testid="op-rule"][data-phase="ok"]')
+    expect(well.filter(visible=True)).to_have_count(0)  # what is well says no more than that
+    history = person.page.locator("#op-history")
+    history.locator("summary").click()
+    expect(person.by("op-rule").filter(visible=True)).to_have_count(6)
+    with person.page.expect_response(re.compile("/operations"), timeout=60_000):
+        pass  # the page looks again by itself
+    expect(person.by("op-rule").filter(visible=True)).to_have_count(6)
+    assert person.page.evaluate("document.documentElement.scrollWidth <= innerWidth")

@@ -6,25 +6,34 @@ import math
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from functools import partial
 
 from anyio import to_thread
 from fastapi import APIRouter, Request, Response
 
+from app.alarms.alarming import Standing
+from app.alarms.messages import rule_name, shown
+from app.alarms.rules import Rule
 from app.api.deps import ServicesDep
+from app.api.language import request_language
 from app.api.operation_schemas import FiguresOut, OperationsOut
 from app.api.operations import WantedDep, operations_out
 from app.api.web.rendering import render
 from app.api.web.routing import EditorDep, PageRoute
+from app.catalogue.alarms import Alarm
 from app.catalogue.operations import CallFilter, Period
 from app.catalogue.records import Key
 from app.catalogue.tables import now
+from app.phrases import translated
 from app.services import PartState, Services
+from app.types import Language
 
 router = APIRouter(prefix="/operations", route_class=PageRoute, include_in_schema=False)
 
 WIDTH, HEIGHT, EDGE = 600, 120, 8
 """Of a chart, in its own units; an edge is half a line of its axis, whose values stand beside their lines."""
+SHOWN_ALARMS = 20
 SAME = 0.0005
 """A change of a rate or a time that is none for people."""
 
@@ -65,6 +74,30 @@ class Measure:
     better: int = -1
 
 
+@dataclass(frozen=True, slots=True)
+class ShownRule:
+    """A rule of alarms as the page has it; `since` is the moment at which it began to fire."""
+
+    id: str
+    name: str
+    figure: str
+    limit: str
+    is_least: bool
+    phase: str
+    since: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class ShownAlarm:
+    """An alarm of the past, or one that fires; `notices` are (happening, way, state, why it was not delivered)."""
+
+    name: str
+    figure: str
+    fired_at: datetime
+    recovered_at: datetime | None
+    notices: list[tuple[str, str, str, str]]
+
+
 @router.get("")
 async def show_operations(
     request: Request, services: ServicesDep, key: EditorDep, wanted: WantedDep, period: str = ""
@@ -82,9 +115,10 @@ def _page(
 ) -> Response:
     at = now()
     found = operations_out(services, period, services.operations.report(period, wanted, at))
-    disk = None
+    disk, alarms, language = None, None, request_language(request)
     if key.knowledge_base_ids is None:
         disk = shutil.disk_usage(services.settings.data_dir).free // 1_000_000
+        alarms = request.app.state.alarming
     return render(
         request,
         "operations.html",
@@ -102,8 +136,33 @@ def _page(
         disk_is_low=disk is not None and disk < services.settings.min_free_disk_mb,
         tiles=[_tile(measure, found) for measure in MEASURES],
         charts=[_chart(measure, found) for measure in MEASURES],
+        rules=[] if alarms is None else [_rule(one, language) for one in alarms.standing() if one.limit is not None],
+        history=[] if alarms is None else [_past(one, language) for one in alarms.history(SHOWN_ALARMS)],
         percent=_percent,
         seconds=_seconds,
+    )
+
+
+def _rule(standing: Standing, language: Language) -> ShownRule:
+    rule, state, limit = standing.rule, standing.state, standing.limit
+    return ShownRule(
+        id=rule.value,
+        name=rule_name(rule, language),
+        figure="–" if state is None or state.figure is None else shown(rule, state.figure, language),
+        limit=shown(rule, None if limit is None else limit.value, language),
+        is_least=rule.is_least,
+        phase=standing.phase.value,
+        since=None if state is None else state.since,
+    )
+
+
+def _past(alarm: Alarm, language: Language) -> ShownAlarm:
+    rule = Rule(alarm.rule)
+    notices = [
+        (one.happening, one.way, one.state.value, translated(one.reason or "", language)) for one in alarm.notices
+    ]
+    return ShownAlarm(
+        rule_name(rule, language), shown(rule, alarm.figure, language), alarm.fired_at, alarm.recovered_at, notices
     )
 
 
