@@ -92,6 +92,7 @@ CHINESE: Final[dict[str, str]] = {
     "off": "未启用",
     "degraded": "部分可用",
     "too slow": "响应太慢",
+    "the endpoint does not answer in time": "端点未及时应答",
     "no connection": "无法连接",
     "it wrote nothing": "没有写出任何内容",
     "the answer broke off": "回答中断",
