@@ -26,7 +26,7 @@ $(STAMP): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "manualqa needs Python 3.11 or newer; set PYTHON=..."; exit 1; }
 	@echo "Installing the environment into $(VENV) (about 2.3 GB, once) ..."
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	@$(BIN)/python -m pip install --disable-pip-version-check --progress-bar on -c constraints.txt -e '.[local,ocr,finetune,scale,mcp,dev]' 2>&1 \
+	@$(BIN)/python -m pip install --disable-pip-version-check --progress-bar on -c constraints.txt -e '.[local,ocr,finetune,scale,mcp,otel,dev]' 2>&1 \
 		| grep --line-buffered -E '^(Collecting|Installing|Successfully|ERROR)|error:' | cut -c1-120 ; exit $${PIPESTATUS[0]}
 	@touch $(STAMP)
 

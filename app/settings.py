@@ -316,6 +316,13 @@ class Settings(BaseSettings):
         5.0, gt=0, le=60, description="How long such a part is left alone before it is tried again."
     )
 
+    # Traces.
+    otlp_endpoint: str | None = Field(
+        None,
+        pattern=r"^https?://\S+$",
+        description="Collector of OpenTelemetry that gets traces over OTLP/HTTP, such as http://127.0.0.1:4318.",
+    )
+
     # Questions.
     max_question_characters: int = Field(2000, gt=0, description="Longest question; longer ones are pasted documents.")
     max_batch_questions: int = Field(50, gt=0, description="Most questions of one ask-batch call.")
@@ -561,6 +568,13 @@ def language_setting() -> Literal["auto", "zh", "en"]:
             return "en"
         case _:
             return "auto"
+
+
+def has_standard_collector() -> bool:
+    """Whether the standard variables of OpenTelemetry name a collector, and do not switch it off."""
+    named = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
+    is_off = os.environ.get("OTEL_SDK_DISABLED", "").strip().lower() == "true"
+    return not is_off and any(os.environ.get(name) for name in named)
 
 
 def go_offline() -> None:

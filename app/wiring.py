@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import importlib.util
 import shutil
-from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager, suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
 
+import structlog
 from sqlalchemy import Engine
 
 from app import __version__
@@ -82,8 +83,11 @@ from app.retrieve.stores.milvus.keywords import MilvusKeywordIndex
 from app.retrieve.stores.milvus.server import MilvusConfig, MilvusServer
 from app.retrieve.stores.milvus.vectors import Hnsw, MilvusVectorStore
 from app.services import Company, Parts, Services
-from app.settings import Settings
+from app.settings import Settings, has_standard_collector
+from app.tracing import collected_by
 from app.types import Fingerprint, Language
+
+log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -488,6 +492,35 @@ def _local_embedder(settings: Settings, name: str) -> Embedder:
     return SentenceTransformerEmbedder(
         weights.name, weights.revision, weights.path, prefixes_for(name), settings.embed_batch
     )
+
+
+@contextmanager
+def traces(settings: Settings) -> Iterator[None]:
+    """Sends spans to the collector of the settings, or of OpenTelemetry's own variables, as long as the block lasts.
+
+    Raises `ExtraMissing` where our setting asks for it and its libraries are not here; for those variables, which may
+    stand in the environment of everything on a machine, that is no fault.
+    """
+    if settings.otlp_endpoint is None and not has_standard_collector():
+        yield
+        return
+    if not _has_otel():
+        if settings.otlp_endpoint is not None:
+            raise ExtraMissing(feature="Tracing", extra="otel")
+        log.warning("traces_off", missing="otel")
+        yield
+        return
+    from app.open_telemetry import tracing_to  # noqa: PLC0415 - only where it is asked for
+
+    with tracing_to(settings.otlp_endpoint, __version__) as tracer, collected_by(tracer):
+        yield
+
+
+def _has_otel() -> bool:
+    try:
+        return importlib.util.find_spec("opentelemetry.exporter.otlp.proto.http") is not None
+    except ModuleNotFoundError:
+        return False
 
 
 def check_weights(settings: Settings) -> None:

@@ -6,9 +6,10 @@ import time
 import uuid
 
 import structlog
-from starlette.datastructures import MutableHeaders
+from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from app import tracing
 from app.api.measures import Measures
 
 log = structlog.get_logger(__name__)
@@ -34,10 +35,23 @@ class Observe:
                 MutableHeaders(scope=message)["X-Request-Id"] = request_id
             await send(message)
 
-        with structlog.contextvars.bound_contextvars(request_id=request_id):
+        with (
+            structlog.contextvars.bound_contextvars(request_id=request_id),
+            tracing.request(Headers(scope=scope), request_id=request_id) as span,
+        ):
             try:
                 await self._app(scope, receive, observed)
             finally:
                 seconds = round(time.perf_counter() - started, 4)
                 self._measures.request(scope, status, seconds)
+                _tell(span, scope, status)
                 log.info("request", method=scope["method"], path=scope["path"], status=status, seconds=seconds)
+
+
+def _tell(span: tracing.Span, scope: Scope, status: int) -> None:
+    """What a request was: the route, never the address, in which there may be names."""
+    route = getattr(scope.get("route"), "path", None)
+    span.note(**{"http.request.method": scope["method"], "http.response.status_code": status})
+    if route is not None:
+        span.rename(f"{scope['method']} {route}")
+        span.note(**{"http.route": route})

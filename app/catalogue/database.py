@@ -37,7 +37,7 @@ from sqlalchemy.exc import ArgumentError, OperationalError, SQLAlchemyError
 from sqlalchemy.orm import Session, sessionmaker
 
 from app.catalogue.changes import keep_note, note_change
-from app.catalogue.haste import lock_seconds
+from app.catalogue.haste import lock_seconds, refusals
 from app.catalogue.scope import keep_new_within, keep_within
 from app.errors import DatabaseUnusable, MigrationFailed, Unavailable
 
@@ -270,6 +270,8 @@ def _begin_sqlite(connection: Connection) -> None:
         while time.monotonic() < deadline and _is_locked(driver):
             pass  # each look takes as long as the pragma says
         if not driver.in_transaction:
+            if not options.get(_HURRIES):
+                refusals.note()
             connection.exec_driver_sql("BEGIN IMMEDIATE")
     finally:
         driver.execute(f"PRAGMA busy_timeout = {1000 * _WAIT_SECONDS}")

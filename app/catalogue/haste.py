@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -10,6 +11,8 @@ from typing import Final
 _HASTY_SECONDS: Final = 5.0
 """Longest wait of a request: somebody sits before it, and its thread is not there for others meanwhile."""
 _PATIENT_SECONDS: Final = 30.0
+
+_LATELY_SECONDS: Final = 6.0
 
 _seconds: ContextVar[float] = ContextVar("lock_seconds", default=_PATIENT_SECONDS)
 
@@ -37,3 +40,22 @@ def patient() -> Iterator[None]:
         yield
     finally:
         _seconds.reset(token)
+
+
+class Refusals:
+    """When a database has last refused a transaction in this process, since another held its write lock too long."""
+
+    def __init__(self) -> None:
+        self._last = float("-inf")
+
+    def note(self) -> None:
+        """It has now."""
+        self._last = time.monotonic()
+
+    @property
+    def are_recent(self) -> bool:
+        """Whether what comes now is likely to be refused too."""
+        return time.monotonic() - self._last < _LATELY_SECONDS
+
+
+refusals = Refusals()

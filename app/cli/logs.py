@@ -10,7 +10,9 @@ from urllib.parse import quote, urlsplit
 
 import structlog
 from pydantic import SecretStr
+from structlog.typing import EventDict
 
+from app import tracing
 from app.settings import Settings
 
 LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
@@ -46,6 +48,7 @@ def configure_logging(settings: Settings) -> None:
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
+            _name_trace,
             structlog.stdlib.add_log_level,
             structlog.stdlib.add_logger_name,
             structlog.processors.TimeStamper(fmt="iso"),
@@ -58,6 +61,14 @@ def configure_logging(settings: Settings) -> None:
     )
     for noisy in ("httpx", "httpcore", "openai", "chromadb", "alembic", "dbos", "sentence_transformers", "filelock"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
+
+
+def _name_trace(_logger: object, _method: str, event: EventDict) -> EventDict:
+    """The trace within which a line is written, where traces are collected."""
+    trace_id = tracing.trace_id()
+    if trace_id is not None:
+        event["trace_id"] = trace_id
+    return event
 
 
 def _secrets(settings: Settings) -> Iterator[str]:

@@ -29,7 +29,7 @@ from app.errors import AddressUnusable, ManualqaError, PortInUse
 from app.phrases import translated
 from app.services import Parts, Services
 from app.settings import Settings, go_offline, share_cores
-from app.wiring import Duty, build_services, check_weights
+from app.wiring import Duty, build_services, check_weights, traces
 
 SAMPLE_BASE = "sample"
 BACKLOG = 512
@@ -91,7 +91,8 @@ def owned_folder(settings: Settings, parts: Parts | None) -> Iterator[DataFolder
         configure_logging(settings)
         if parts is None:
             check_weights(settings)
-        yield folder
+        with traces(settings):
+            yield folder
     finally:
         folder.release()
 

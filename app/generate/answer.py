@@ -11,6 +11,7 @@ from functools import partial
 import structlog
 from anyio import to_thread
 
+from app import tracing
 from app.errors import AdapterNotHosted, ModelBusy, ModelUnavailable
 from app.generate.context import Passage, select_passages
 from app.generate.events import AnswerEvent, DoneEvent, SourcesEvent, TokenEvent
@@ -142,7 +143,9 @@ class Answerer:
         words = "\n".join((draft.question, *result.also))
         while True:
             most = draft.author.context_tokens or self.limits.context_tokens
-            draft.passages = await to_thread.run_sync(select_passages, words, result.hits, most)
+            with tracing.within("prompt") as span:
+                draft.passages = await to_thread.run_sync(select_passages, words, result.hits, most)
+                span.note(passages=len(draft.passages))
             draft.strange = bool(missing_names(draft.question, draft.passages, draft.language))
             try:
                 async with aclosing(self._written(draft, draft.passages)) as tokens:
@@ -189,19 +192,19 @@ class Answerer:
         reply = draft.reply
         if reply.refused or self._doubtful(draft, passages):
             return draft.refused(RefusalReason.NOT_IN_MANUALS)
-        grounding = await to_thread.run_sync(
-            partial(
-                ground,
-                draft.question,
-                reply.answer,
-                passages,
-                reply.quote,
-                self._embedder,
-                self.limits.rules,
-                sure=reply.written != "" and reply.doubt <= self.limits.no_doubt,
-            )
+        check = partial(
+            ground,
+            draft.question,
+            reply.answer,
+            passages,
+            reply.quote,
+            self._embedder,
+            self.limits.rules,
+            sure=reply.written != "" and reply.doubt <= self.limits.no_doubt,
         )
-        grounding = _screened(grounding, draft.screen(), draft.language)
+        with tracing.within("check") as span:
+            grounding = _screened(await to_thread.run_sync(check), draft.screen(), draft.language)
+            span.note(sentences=len(grounding.sentences), withheld=len(grounding.withheld))
         if not grounding.citations:
             return draft.refused(RefusalReason.NOT_GROUNDED, withheld=grounding.withheld)
         documents = {citation.document_id for citation in grounding.citations}

@@ -7,12 +7,13 @@ import math
 from collections import Counter
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import AbstractContextManager, aclosing, asynccontextmanager, nullcontext
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, NamedTuple, Protocol, cast
 
 import httpx2
 import structlog
 
+from app import tracing
 from app.errors import AdapterNotHosted, ModelBusy, ModelUnavailable
 from app.ports import Message, ModelStatus, Odds, Usage
 
@@ -37,11 +38,12 @@ _ODDS_TOKENS = 12
 @dataclass(frozen=True, slots=True)
 class Route:
     """How one request reaches the model, or an adapter of it: the address, the name that stands for it there (None for
-    the model's own), and what the body says besides."""
+    the model's own), and what body and headers say besides."""
 
     base_url: str
     model: str | None = None
     extra: Mapping[str, object] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 class Endpoint(Protocol):
@@ -150,12 +152,17 @@ class OpenAICompatibleModel:
     ) -> AsyncGenerator[str | Odds | Usage]:
         import openai  # noqa: PLC0415 - takes half a second to import
 
+        span = tracing.begin("generate", model=self._name, adapter=adapter or "", max_tokens=max_tokens)
         try:
-            async with self._connected(route.base_url) as client:
-                stream = await self._asked(client, route, messages, max_tokens)
-                async with stream, aclosing(_texts(stream)) as texts:
-                    async for item in texts:
-                        yield item
+            with tracing.ended(span):
+                async with self._connected(route.base_url) as client:
+                    traced = replace(route, headers=span.headers)
+                    stream = await self._asked(client, traced, messages, max_tokens)
+                    async with stream, aclosing(_texts(stream)) as texts:
+                        async for item in texts:
+                            if isinstance(item, Usage):
+                                span.note(prompt_tokens=item.prompt_tokens, completion_tokens=item.completion_tokens)
+                            yield item
         except (openai.OpenAIError, httpx2.HTTPError, ValueError, TypeError, AttributeError) as error:
             status = _status(error)
             if status in _BUSY:
@@ -190,6 +197,7 @@ class OpenAICompatibleModel:
             logprobs=True,
             top_logprobs=_ALTERNATIVES,
             extra_body=dict(route.extra),
+            extra_headers=dict(route.headers),
         )
 
     async def status(self) -> ModelStatus:

@@ -16,6 +16,7 @@ from dbos import error as dbos_errors
 from pydantic import SecretStr
 from sqlalchemy.exc import SQLAlchemyError
 
+from app import tracing
 from app.breakers import PartAwayError
 from app.errors import BlobsUnavailable, Unavailable
 
@@ -166,7 +167,8 @@ class Durable:
         """
 
         def step(*args: P.args, **kwargs: P.kwargs) -> R:
-            return self._patiently(partial(run, *args, **kwargs))
+            with tracing.within(f"step {name}"):
+                return self._patiently(partial(run, *args, **kwargs))
 
         durable = DBOS.step(
             name=name,

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from app.catalogue.haste import lock_seconds
+from app.catalogue.haste import lock_seconds, refusals
 from app.errors import BodyTooLarge, DiskFull, Unavailable
 from app.ingest.blobs.folder import FolderBlobs
 from app.ports import BlobStore
@@ -180,9 +180,10 @@ class FileStore:
 
 @contextmanager
 def _held(lock: threading.Lock) -> Iterator[None]:
-    """The lock; raises `Unavailable` where another holds it for as long as this context waits for a database."""
-    if not lock.acquire(timeout=lock_seconds()):
-        raise Unavailable("the originals are locked")
+    """The lock; raises `Unavailable` where those before wait for a database that refuses them."""
+    while not lock.acquire(timeout=lock_seconds()):
+        if refusals.are_recent:
+            raise Unavailable("others wait for the database with the originals locked")
     try:
         yield
     finally:

@@ -14,6 +14,7 @@ from typing import Concatenate, ParamSpec, TypeVar
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
+from app import tracing
 from app.catalogue.documents import Published
 from app.catalogue.records import Job
 from app.errors import (
@@ -211,8 +212,10 @@ class JobEngine:
 
     def _run_ingest(self, document_id: str, job_id: str) -> str:
         """Runs one document to its end; returns which."""
-        with self._beginning(job_id):
-            return self._ingest_to_its_end(document_id, job_id)
+        with self._beginning(job_id), tracing.within("ingest", job_id=job_id, document_id=document_id) as span:
+            ended = self._ingest_to_its_end(document_id, job_id)
+            span.note(ended=ended)
+            return ended
 
     def _in_lane(self, step: Callable[Concatenate[str, str, P], R]) -> Callable[Concatenate[str, str, P], R]:
         """A step of a document, in the lane of its size."""
@@ -303,8 +306,10 @@ class JobEngine:
 
     def _run_rebuild(self, index_id: str, job_id: str) -> str:
         """Builds a generation to its end; returns how it ended."""
-        with self._beginning(job_id):
-            return self._rebuild_to_its_end(index_id, job_id)
+        with self._beginning(job_id), tracing.within("rebuild", job_id=job_id, index_id=index_id) as span:
+            ended = self._rebuild_to_its_end(index_id, job_id)
+            span.note(ended=ended)
+            return ended
 
     def _rebuild_to_its_end(self, index_id: str, job_id: str) -> str:
         rebuild, ended = self._work.rebuild, "failed"

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import structlog
 
+from app import tracing
 from app.ports import ChunkReader, Embedder, KeywordIndex, Vectors, VectorStore
 from app.retrieve.fusion import KEYWORD_WEIGHT, Candidate, Fused, fuse, shares
 from app.retrieve.threshold import passes
@@ -64,10 +65,13 @@ class Searcher:
         """
         started = time.perf_counter()
         wordings = [question, *also]
-        vectors = embedder.embed_queries(wordings)
+        with tracing.within("embed", wordings=len(wordings)):
+            vectors = embedder.embed_queries(wordings)
         embedded = time.perf_counter()
-        found = self._find(knowledge_base_id, index_id, wordings, vectors, limit)
-        ordered = fuse(found.candidates, keyword_weight)
+        with tracing.within("search", knowledge_base_id=knowledge_base_id) as span:
+            found = self._find(knowledge_base_id, index_id, wordings, vectors, limit)
+            ordered = fuse(found.candidates, keyword_weight)
+            span.note(candidates=len(ordered))
         hits = [_hit(item, rank, found.chunks, threshold) for rank, item in enumerate(ordered, start=1)]
         passed = tuple(hit for hit in hits if hit.scores.passed)[:limit]
         rejected = sorted((hit for hit in hits if not hit.scores.passed), key=lambda hit: -hit.scores.cosine)

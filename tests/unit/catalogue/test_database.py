@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 from sqlalchemy import func, select
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
 
+from app.catalogue import haste
 from app.catalogue.database import Locks, Sessions, open_database
 from app.catalogue.tables import KnowledgeBaseRow
 from app.errors import DatabaseUnusable, Unavailable
@@ -154,3 +155,43 @@ def test_a_server_that_has_become_a_standby_is_left(postgres: PostgresServer, tm
         with postgres.connected() as connection:
             connection.execute(f"ALTER DATABASE {name} RESET default_transaction_read_only".encode())
         assert wait_for(lambda: catalogue.base("after").name == "after")
+
+
+def test_a_hasty_writer_is_told_that_another_writes_and_readers_go_on(
+    catalogue: Catalogue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(haste, "_HASTY_SECONDS", 0.3)
+    base = catalogue.base("one")
+
+    def rename() -> str:
+        try:
+            with haste.hasty(), catalogue.sessions.begin() as session:
+                session.get_one(KnowledgeBaseRow, base.id).name = "two"
+        except OperationalError:
+            return "refused"
+        return "renamed"
+
+    with ThreadPoolExecutor(18) as pool:  # more than there are connections for readers
+        with catalogue.sessions.begin() as session:
+            session.get_one(KnowledgeBaseRow, base.id)  # has the lock from here on
+            told = [pool.submit(rename) for _ in range(18)]
+            assert catalogue.bases.get(base.id).name == "one"
+            assert {one.result(60) for one in told} == {"refused"}
+        assert pool.submit(rename).result(60) == "renamed"
+
+
+def test_a_patient_writer_waits_its_turn(catalogue: Catalogue) -> None:
+    base = catalogue.base("one")
+
+    def rename() -> None:
+        with haste.hasty(), haste.patient(), catalogue.sessions.begin() as session:
+            session.get_one(KnowledgeBaseRow, base.id).name = "two"
+
+    with ThreadPoolExecutor(1) as pool:
+        with catalogue.sessions.begin() as session:
+            session.get_one(KnowledgeBaseRow, base.id)
+            told = pool.submit(rename)
+            with pytest.raises(TimeoutError):
+                told.result(0.3)
+        told.result(60)
+    assert catalogue.bases.get(base.id).name == "two"
