@@ -32,7 +32,7 @@ def pause_seconds(settings: Settings) -> float:
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class WatchedRule:
     """How a rule stands: its limit, None where it is off, and where it was at the last look, None before the first."""
 
     rule: Rule
@@ -78,10 +78,10 @@ class Alarming:
         """Those on which notices go out."""
         return self._sender.names
 
-    def standing(self) -> list[Standing]:
+    def standing(self) -> list[WatchedRule]:
         """How every rule stands."""
         states = self._alarms.states()
-        return [Standing(rule, self._limits.get(rule), states.get(rule)) for rule in Rule]
+        return [WatchedRule(rule, self._limits.get(rule), states.get(rule)) for rule in Rule]
 
     def history(self, limit: int, offset: int = 0) -> list[Alarm]:
         """Alarms with their notices, newest first."""

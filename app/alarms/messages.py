@@ -29,7 +29,7 @@ _TITLES: Final[dict[str, tuple[str, str]]] = {
 }
 _FIGURES: Final = ("Now {figure}, {bound} {limit}; fired {fired}.", "现为 {figure}，{bound} {limit}；触发于 {fired}。")
 _BOUNDS: Final = {False: ("at most", "上限"), True: ("at least", "下限")}
-_UNKNOWN: Final = ("not known", "未知")
+_UNKNOWN: Final = ("too little to judge by", "数据不足")
 _TEST_BODY: Final = ("This way of telling alarms works.", "此告警通知方式可用。")
 
 

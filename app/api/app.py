@@ -95,10 +95,10 @@ ROUTES = (
 """The modules whose routes the server has."""
 
 
-def create_app(services: Services, trainings: TrainingJobs | None = None) -> FastAPI:
+def create_app(services: Services, trainings: TrainingJobs | None = None, *, tells_alarms: bool = True) -> FastAPI:
     """The application over `services`, which it starts with the server and stops with it.
 
-    Tests hand in `trainings` whose process they script.
+    Tests hand in `trainings` whose process they script. A worker tells no alarms: it may reach nobody outside.
     """
 
     runs = build_runs(services)
@@ -119,7 +119,8 @@ def create_app(services: Services, trainings: TrainingJobs | None = None) -> Fas
             await to_thread.run_sync(place.sweep, services.others)
         await to_thread.run_sync(hosting.start)
         await to_thread.run_sync(services.start)
-        alarming.start()
+        if tells_alarms:
+            alarming.start()
         queues = (runs.work, trainings.work) if services.works else ()
         background = [asyncio.create_task(work()) for work in (services.warm_up_model, measures.watch_loop, *queues)]
         if left:

@@ -33,7 +33,7 @@ def run_worker(settings: Settings, words: Words, console: Console, parts: Parts 
 
 async def _work(services: Services) -> None:
     """All that a server does but answer: the application lives, and nothing listens for it."""
-    app, stopped, loop = create_app(services), asyncio.Event(), asyncio.get_running_loop()
+    app, stopped, loop = create_app(services, tells_alarms=False), asyncio.Event(), asyncio.get_running_loop()
 
     def stop() -> None:
         services.drain()

@@ -30,7 +30,11 @@ LARGE = {
     "existingSecret": "keys",
     "image": {"repository": "registry.example.org/manualqa"},
     "vllm": {"enabled": True, "modelClaim": "weights", "modelPath": "qwen", "nodeSelector": {"gpu": "yes"}},
-    "api": {"autoscaling": {"enabled": True}, "tolerations": [{"key": "spot", "operator": "Exists"}]},
+    "api": {
+        "autoscaling": {"enabled": True},
+        "moreSecrets": ["mqa_alarm_webhook_url"],
+        "tolerations": [{"key": "spot", "operator": "Exists"}],
+    },
     "ingress": {"enabled": True, "className": "nginx", "tlsSecret": "tls", "annotations": {"a": "b"}},
     "models": {"persistent": False},
     "networkPolicy": {
@@ -146,6 +150,12 @@ def test_secrets_are_files_and_nothing_else(chart: dict[str, Any]) -> None:
         assert ("mqa_first_key" in keys) == (name == "api")
         assert {key.upper() for key in keys} <= SETTINGS
         assert name != "vllm" or keys == {"mqa_llm_api_key"}
+
+
+def test_the_api_gets_more_secrets_and_nobody_else_does(large: dict[str, Any]) -> None:
+    for name, pod in pods(large).items():
+        keys = {item["key"] for volume in pod["spec"]["volumes"] for item in volume.get("secret", {}).get("items", ())}
+        assert ("mqa_alarm_webhook_url" in keys) == (name == "api")
 
 
 def test_every_mount_has_its_volume(chart: dict[str, Any]) -> None:

@@ -12,7 +12,7 @@ from functools import partial
 from anyio import to_thread
 from fastapi import APIRouter, Request, Response
 
-from app.alarms.alarming import Standing
+from app.alarms.alarming import WatchedRule
 from app.alarms.messages import rule_name, shown
 from app.alarms.rules import Rule
 from app.api.deps import ServicesDep
@@ -143,7 +143,7 @@ def _page(
     )
 
 
-def _rule(standing: Standing, language: Language) -> ShownRule:
+def _rule(standing: WatchedRule, language: Language) -> ShownRule:
     rule, state, limit = standing.rule, standing.state, standing.limit
     return ShownRule(
         id=rule.value,

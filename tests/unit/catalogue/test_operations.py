@@ -88,6 +88,23 @@ def test_buckets_hold_what_was_asked_in_them_and_before_is_the_period_before(
     assert found.buckets[-1].start <= AT < found.until
 
 
+def test_the_figures_of_the_last_seconds_are_those_of_all_that_was_asked_in_them(catalogue: Catalogue) -> None:
+    first, second = catalogue.base("a").id, catalogue.base("b").id
+    operations = Operations(catalogue.sessions)
+    assert operations.since(AT, 300).calls == 0
+    assert operations.since(AT, 300).error_rate is None
+    add(catalogue, first, 0, CallOutcome.ANSWERED, model="m", total_seconds=2.0, sentences=4, withheld=1)
+    add(catalogue, second, 5, CallOutcome.FAILED, reason="model_unavailable", total_seconds=4.0)
+    add(catalogue, second, 5.02, CallOutcome.FAILED)  # just before
+    add(catalogue, second, -1, CallOutcome.FAILED)  # by a clock that is ahead
+    found = operations.since(AT, 300)
+    assert (found.calls, found.error_rate, found.ungrounded_rate) == (2, 0.5, 0.25)
+    times = found.times["total"]
+    assert times is not None
+    assert times.p50 == 3.0
+    assert operations.since(AT, 60).calls == 1
+
+
 def test_groups_and_filters(catalogue: Catalogue) -> None:
     first, second = catalogue.base("a").id, catalogue.base("b").id
     operations = Operations(catalogue.sessions)
