@@ -131,7 +131,9 @@ class _Record:
         return time.monotonic() - self.started
 
     def call(self, outcome: CallOutcome, reason: str | None = None, answer: Answer | None = None) -> Call:
-        asked = self.asked
+        asked, sources_seconds = self.asked, self.sources_seconds
+        if answer is not None and sources_seconds is not None:
+            sources_seconds = answer.timings.sources  # as the time of its first token is counted
         return Call(
             id=self.id,
             knowledge_base_id=asked.knowledge_base_id,
@@ -142,7 +144,7 @@ class _Record:
             total_seconds=self.elapsed(),
             reason=reason,
             answer=answer,
-            sources_seconds=self.sources_seconds,
+            sources_seconds=sources_seconds,
             asked_at=self.asked_at,
         )
 
