@@ -33,7 +33,7 @@ class OpenTelemetryTracer:
         self._tracer = provider.get_tracer(name)
         self._context = TraceContextTextMapPropagator()
 
-    def begin(self, name: str, values: Mapping[str, Value]) -> Span:
+    def opened(self, name: str, values: Mapping[str, Value]) -> Span:
         return _Span(self._tracer.start_span(name, attributes=values), self._context)
 
     @contextmanager

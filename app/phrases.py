@@ -41,6 +41,7 @@ CHINESE: Final[dict[str, str]] = {
     "it does not answer as it should": "应答不正常",
     "MQA_S3_BUCKET, MQA_S3_ACCESS_KEY_ID and MQA_S3_SECRET_ACCESS_KEY have to be set": "必须设置 MQA_S3_BUCKET、MQA_S3_ACCESS_KEY_ID 和 MQA_S3_SECRET_ACCESS_KEY",
     "Object storage": "对象存储",
+    "Tracing": "链路追踪",
     # Backups.
     "its manifest is not valid": "清单无效",
     "it has no manifest: it is not whole": "没有清单，备份不完整",

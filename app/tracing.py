@@ -36,7 +36,7 @@ class Span(Protocol):
 class Tracer(Protocol):
     """Collects spans, as parts of the one that this context is within. Costs no time of who makes them."""
 
-    def begin(self, name: str, values: Mapping[str, Value]) -> Span:
+    def opened(self, name: str, values: Mapping[str, Value]) -> Span:
         """A span that `end` ends; what is begun meanwhile is no part of it."""
         ...
 
@@ -96,9 +96,9 @@ def ended(span: Span) -> Iterator[None]:
     span.end()
 
 
-def begin(name: str, **values: Value) -> Span:
-    """See `Tracer.begin`."""
-    return _NO_SPAN if _tracer is None else _tracer.begin(name, values)
+def opened(name: str, **values: Value) -> Span:
+    """See `Tracer.opened`."""
+    return _NO_SPAN if _tracer is None else _tracer.opened(name, values)
 
 
 def within(name: str, **values: Value) -> AbstractContextManager[Span]:

@@ -152,7 +152,7 @@ class OpenAICompatibleModel:
     ) -> AsyncGenerator[str | Odds | Usage]:
         import openai  # noqa: PLC0415 - takes half a second to import
 
-        span = tracing.begin("generate", model=self._name, adapter=adapter or "", max_tokens=max_tokens)
+        span = tracing.opened("generate", model=self._name, adapter=adapter or "", max_tokens=max_tokens)
         try:
             with tracing.ended(span):
                 async with self._connected(route.base_url) as client:
