@@ -51,7 +51,7 @@ class Document(_Model):
     chunks: int | None
     pages_without_text: int | None
     pages_recognised: int | None
-    pages_with_hidden_text: list[int] | None
+    pages_with_hidden_text: tuple[int, ...] | None
     error: Problem | None
     created_at: datetime
     ready_at: datetime | None
