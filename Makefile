@@ -17,7 +17,7 @@ $(BIN)/pytest $(1) $(2) || { test $$? = 1 && echo "--- Once more, by itself: wha
 	&& $(BIN)/pytest $(2) --exitfirst -rA --show-capture=no --last-failed --last-failed-no-failures=none; }
 endef
 
-.PHONY: help serve test test-web test-vllm test-milvus test-processes test-faults test-overload fuzz fuzz-api check format bench bench-retrieval bench-answers bench-ingest bench-load bench-pages bench-quality bench-adapter bench-scale bench-traffic bench-company bench-poison bench-start browser postgres screenshots audit sbom examples clean
+.PHONY: help serve test test-web test-vllm test-milvus test-processes test-faults test-overload fuzz fuzz-api check format bench bench-retrieval bench-answers bench-ingest bench-load bench-pages bench-quality bench-adapter bench-scale bench-vectors bench-traffic bench-company bench-poison bench-start browser postgres screenshots audit sbom examples clean
 
 help: ## List these targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -140,6 +140,10 @@ bench-adapter: $(STAMP) ## Train an adapter on labelled questions and compare it
 bench-scale: $(STAMP) ## Measure search and filling at 1,000 to 100,000 made-up chunks (--most 1000000: an hour) beside stock LangChain
 	@$(BIN)/python -m eval.baselines.environment > /dev/null || true
 	@$(BIN)/python -m eval bench scale
+
+bench-vectors: $(STAMP) ## Measure the vector stores alone, embedded and a real Milvus server (first time: fetches it, 58 MB; about a quarter of an hour)
+	@$(BIN)/python -m tests.milvus.environment > /dev/null
+	@$(BIN)/python -m eval bench vectors
 
 bench-traffic: $(STAMP) ## Ten minutes of 20 questions, 5 searches and 2 uploads a second, and the overhead over the model server
 	@$(BIN)/manualqa models pull multilingual-e5-small
