@@ -28,6 +28,8 @@ R = TypeVar("R")
 STEPS_VERSION = "2"
 """Changes with the steps of a workflow: one that another version began is not gone on with, but begun again."""
 POLL_SECONDS = 0.2
+SELDOM_SECONDS = 1.0
+"""Between two looks at a queue for what others have left: it is nearly always empty, and a look takes time."""
 _NAME = "manualqa"
 _OPEN = frozenset({"PENDING", "ENQUEUED", "DELAYED"})
 _LONGEST_PAUSE_SECONDS = 5.0
@@ -111,11 +113,13 @@ class Durable:
 
     # --- life ---------------------------------------------------------------------------------------------------------
 
-    def launch(self, queues: Mapping[str, int]) -> None:
-        """Works through the queues, of each at most so many at once, and takes up what the last process left."""
+    def launch(self, own: Sequence[str], taken_over: Sequence[str] = (), at_once: int = 1) -> None:
+        """Works through the queues, of its own one job at a time, and takes up what the last process left."""
         DBOS.launch()
-        for queue, at_once in queues.items():
-            DBOS.register_queue(queue, worker_concurrency=at_once, polling_interval_sec=POLL_SECONDS)
+        for queue in own:
+            DBOS.register_queue(queue, worker_concurrency=1, polling_interval_sec=POLL_SECONDS)
+        for queue in taken_over:
+            DBOS.register_queue(queue, worker_concurrency=at_once, polling_interval_sec=SELDOM_SECONDS)
 
     def stop(self, seconds: float) -> None:
         """Lets the running steps finish, for at most `seconds`."""

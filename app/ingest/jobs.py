@@ -109,8 +109,8 @@ class JobEngine:
         """Launches the worker, takes up unfinished jobs, and enqueues what a crash kept from being enqueued."""
         if not self._works:
             return
-        own = dict.fromkeys([*(name for name, _ in LANES), REBUILDS, PURGES], 1)
-        self._durable.launch({**own, **dict.fromkeys(TAKEN_OVER.values(), TAKEN_OVER_AT_ONCE)})
+        own = [*(name for name, _ in LANES), REBUILDS, PURGES]
+        self._durable.launch(own, list(TAKEN_OVER.values()), TAKEN_OVER_AT_ONCE)
         self._running.set()  # from here on uploads enqueue for themselves; what came before is found now
         self._take_up_all()
 
