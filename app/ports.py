@@ -46,10 +46,10 @@ class Part:
     pages: tuple[Page, ...]
     pages_total: int
     scanned: frozenset[int] = frozenset()
-    hidden: frozenset[int] = frozenset()
     outline: tuple[Heading, ...] = ()
     title: str | None = None
     parser: str = ""
+    hidden: frozenset[int] = frozenset()
 
 
 class Parser(Protocol):
