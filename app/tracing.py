@@ -83,10 +83,10 @@ def collected_by(tracer: Tracer) -> Iterator[None]:
 
 
 @contextmanager
-def ended(span: Span) -> Iterator[None]:
+def ended(span: Span) -> Iterator[Span]:
     """The span ends with the block; who only reads no further has not failed."""
     try:
-        yield
+        yield span
     except GeneratorExit:
         span.end()
         raise

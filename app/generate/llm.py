@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import math
 from collections import Counter
-from collections.abc import AsyncGenerator, Mapping, Sequence
-from contextlib import AbstractContextManager, aclosing, asynccontextmanager, nullcontext
+from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, aclosing, asynccontextmanager, contextmanager, nullcontext
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, NamedTuple, Protocol, cast
 
@@ -142,34 +142,20 @@ class OpenAICompatibleModel:
         self, messages: Sequence[Message], max_tokens: int, adapter: str | None
     ) -> AsyncGenerator[str | Odds | Usage]:
         """The server's stream in our types, its errors in ours; ends only after a proper end of the completion."""
-        with self._endpoint.entered(adapter) as route:
-            async with aclosing(self._events_of(route, messages, max_tokens, adapter)) as events:
-                async for event in events:
-                    yield event
-
-    async def _events_of(
-        self, route: Route, messages: Sequence[Message], max_tokens: int, adapter: str | None
-    ) -> AsyncGenerator[str | Odds | Usage]:
-        import openai  # noqa: PLC0415 - takes half a second to import
-
-        span = tracing.opened("generate", model=self._name, adapter=adapter or "", max_tokens=max_tokens)
-        try:
-            with tracing.ended(span):
-                async with self._connected(route.base_url) as client:
-                    traced = replace(route, headers=span.headers)
-                    stream = await self._asked(client, traced, messages, max_tokens)
-                    async with stream, aclosing(_texts(stream)) as texts:
-                        async for item in texts:
-                            if isinstance(item, Usage):
-                                span.note(prompt_tokens=item.prompt_tokens, completion_tokens=item.completion_tokens)
-                            yield item
-        except (openai.OpenAIError, httpx2.HTTPError, ValueError, TypeError, AttributeError) as error:
-            status = _status(error)
-            if status in _BUSY:
-                raise ModelBusy(detail=str(error)) from error
-            if status == httpx2.codes.NOT_FOUND and adapter is not None:
-                raise AdapterNotHosted(str(error), ref=adapter) from error
-            raise ModelUnavailable(reason=_reason(error), detail=repr(error.__cause__ or error)) from error
+        asked: dict[str, tracing.Value] = {"model": self._name, "adapter": adapter or "", "max_tokens": max_tokens}
+        with (
+            self._endpoint.entered(adapter) as route,
+            _as_ours(adapter),
+            tracing.ended(tracing.opened("generate", **asked)) as span,
+        ):
+            async with self._connected(route.base_url) as client:
+                traced = replace(route, headers=span.headers)
+                stream = await self._asked(client, traced, messages, max_tokens)
+                async with stream, aclosing(_texts(stream)) as texts:
+                    async for item in texts:
+                        if isinstance(item, Usage):
+                            span.note(prompt_tokens=item.prompt_tokens, completion_tokens=item.completion_tokens)
+                        yield item
 
     async def _asked(
         self, client: AsyncOpenAI, route: Route, messages: Sequence[Message], max_tokens: int
@@ -239,6 +225,22 @@ class OpenAICompatibleModel:
             self._requests[place] -= 1
             for left in [old for old in self._clients if old.is_left_for(self._place) and not self._requests[old]]:
                 await self._clients.pop(left).close()
+
+
+@contextmanager
+def _as_ours(adapter: str | None) -> Iterator[None]:
+    """What goes wrong in the block with the endpoint, raised as our own error."""
+    import openai  # noqa: PLC0415 - takes half a second to import
+
+    try:
+        yield
+    except (openai.OpenAIError, httpx2.HTTPError, ValueError, TypeError, AttributeError) as error:
+        status = _status(error)
+        if status in _BUSY:
+            raise ModelBusy(detail=str(error)) from error
+        if status == httpx2.codes.NOT_FOUND and adapter is not None:
+            raise AdapterNotHosted(str(error), ref=adapter) from error
+        raise ModelUnavailable(reason=_reason(error), detail=repr(error.__cause__ or error)) from error
 
 
 def _status(error: Exception) -> int:

@@ -24,7 +24,7 @@ MAX_TOKEN = 64
 """Characters of a token; longer ones (keys in hexadecimal, base64) are cut there, in manuals and questions alike."""
 
 _WORDS_KEPT = 16_384
-"""Words whose tokens are kept, the last ones used: a manual's words come again and again. About 6 MB."""
+"""Words whose tokens are kept, the last ones used: a manual's words come again and again. About 8 MB."""
 
 _HAN = "\u3005\u3007\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
 _UNSPACED = "\u0e00-\u0e7f\u3041-\u309f\u30a0-\u30ff\u1100-\u11ff\uac00-\ud7a3"

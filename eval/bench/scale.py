@@ -11,9 +11,9 @@ import logging
 import subprocess
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -178,12 +178,24 @@ def _searching(shelf: Shelf, made: MadeUp, documents: int) -> Row:
         wanted = f"doc-{question.document:08d}-g1-{question.ordinal:05d}"
         return seconds, any(hit.chunk.id == wanted for hit in result.hits)
 
+    def put(copy: MadeDocument) -> None:
+        shelf.put(copy, {})
+
+    return times(search, questions, filling(put, shelf.take_out, made, documents))
+
+
+def times(
+    search: Callable[[MadeQuestion], tuple[float, bool]],
+    questions: Sequence[MadeQuestion],
+    filling: AbstractContextManager[list[int]],
+) -> Row:
+    """Figures of `search`, which gives seconds and whether it found what was asked for, at rest and while filling."""
     for question in questions[:20]:
         search(question)
     at_rest = [search(question) for question in questions]
     figures = percentiles([seconds for seconds, _ in at_rest])
     figures["found"] = round(sum(found for _, found in at_rest) / len(at_rest), 3)
-    with _filling(shelf, made, documents) as filled:
+    with filling as filled:
         busy: list[float] = []
         began = time.perf_counter()
         while (lasted := time.perf_counter() - began) < BUSY_SECONDS:
@@ -193,7 +205,9 @@ def _searching(shelf: Shelf, made: MadeUp, documents: int) -> Row:
 
 
 @contextmanager
-def _filling(shelf: Shelf, made: MadeUp, documents: int) -> Iterator[list[int]]:
+def filling(
+    put: Callable[[MadeDocument], None], take_out: Callable[[int], None], made: MadeUp, documents: int
+) -> Iterator[list[int]]:
     """Documents put in as fast as the stores take them, by another thread; all are taken out again.
 
     They are copies of those that are there, under numbers of their own.
@@ -204,18 +218,18 @@ def _filling(shelf: Shelf, made: MadeUp, documents: int) -> Iterator[list[int]]:
     def fill() -> None:
         while not stop.is_set():
             source = made.document(len(filled) % documents)
-            shelf.put(MadeDocument(_COPIES + len(filled), source.texts, source.vectors), {})
+            put(MadeDocument(_COPIES + len(filled), source.texts, source.vectors))
             filled.append(len(source.texts))
 
     with ThreadPoolExecutor(1) as pool:
-        filling = pool.submit(fill)
+        work = pool.submit(fill)
         try:
             yield filled
         finally:
             stop.set()
-        filling.result()
+        work.result()
     for number in range(_COPIES, _COPIES + len(filled)):
-        shelf.take_out(number)
+        take_out(number)
 
 
 def _stock(work: Path, size: int) -> Row:

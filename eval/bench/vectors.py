@@ -9,12 +9,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import psutil
 from rich.progress import track
 
@@ -26,14 +24,13 @@ from app.retrieve.stores.milvus.vectors import PREFIX, Hnsw, MilvusVectorStore
 from app.settings import Settings
 from app.wiring import VECTOR_STORES
 from eval.bench.large import fresh
-from eval.bench.made_up import CHUNKS_A_DOCUMENT, MadeUp
-from eval.bench.scale import BUSY_SECONDS, QUESTIONS, SEED, Row, percentiles
+from eval.bench.made_up import CHUNKS_A_DOCUMENT, MadeDocument, MadeQuestion, MadeUp
+from eval.bench.scale import QUESTIONS, SEED, Row, filling, times
 from eval.bench.server import console
 from tests.milvus.conftest import RealMilvus
 
 CANDIDATES = 50
 INDEX = "kb-bench-g1"
-_COPIES = 90_000_000
 
 
 @dataclass(frozen=True)
@@ -47,11 +44,15 @@ class Shelf:
     settle: Callable[[], object] = lambda: None
     """Has what was put in written out and indexed, as happens by itself after a while."""
 
-    def put(self, number: int, vectors: np.ndarray) -> None:
+    def put(self, made: MadeDocument) -> None:
         """The vectors of one document, in windows as the worker writes them."""
-        ids = [f"doc-{number:08d}-g1-{ordinal:05d}" for ordinal in range(len(vectors))]
+        ids = _ids(made.number)
         for first in range(0, len(ids), WINDOW):
-            self.store.upsert(INDEX, ids[first : first + WINDOW], vectors[first : first + WINDOW])
+            self.store.upsert(INDEX, ids[first : first + WINDOW], made.vectors[first : first + WINDOW])
+
+    def take_out(self, number: int) -> None:
+        """Takes one document out again."""
+        self.store.delete(INDEX, _ids(number))
 
     def sizes(self) -> Row:
         """Megabytes on disk and in memory, children included."""
@@ -59,6 +60,10 @@ class Shelf:
         process = psutil.Process(self.pid)
         memory = sum(one.memory_info().rss for one in [process, *process.children(recursive=True)])
         return {"disk MB": round(disk / 1e6), "memory MB": round(memory / 1e6)}
+
+
+def _ids(number: int) -> list[str]:
+    return [f"doc-{number:08d}-g1-{ordinal:05d}" for ordinal in range(CHUNKS_A_DOCUMENT)]
 
 
 def measure(work: Path, settings: Settings, most: int) -> list[Row]:
@@ -97,9 +102,9 @@ def _rows(shelf: Shelf, most: int) -> list[Row]:
     for size in (size for size in (10_000, 100_000, 1_000_000) if size <= most):
         goal, spent = size // CHUNKS_A_DOCUMENT, 0.0
         for number in track(range(done, goal), f"{shelf.name}, {size} vectors", console=console):
-            vectors = made.document(number).vectors
+            document = made.document(number)
             started = time.perf_counter()
-            shelf.put(number, vectors)
+            shelf.put(document)
             spent += time.perf_counter() - started
         added, done = (goal - done) * CHUNKS_A_DOCUMENT, goal
         started = time.perf_counter()
@@ -114,39 +119,10 @@ def _rows(shelf: Shelf, most: int) -> list[Row]:
 def _searching(shelf: Shelf, made: MadeUp, documents: int) -> Row:
     questions = [made.question(number, documents) for number in range(QUESTIONS)]
 
-    def search(number: int) -> tuple[float, bool]:
-        question = questions[number % len(questions)]
+    def search(question: MadeQuestion) -> tuple[float, bool]:
         started = time.perf_counter()
         found = [chunk_id for chunk_id, _ in shelf.store.search(INDEX, question.vector, CANDIDATES)]
         shelf.store.cosines(INDEX, found, question.vector)
-        seconds = time.perf_counter() - started
-        return seconds, f"doc-{question.document:08d}-g1-{question.ordinal:05d}" in found
+        return time.perf_counter() - started, f"doc-{question.document:08d}-g1-{question.ordinal:05d}" in found
 
-    for number in range(20):
-        search(number)
-    at_rest = [search(number) for number in range(QUESTIONS)]
-    figures = percentiles([seconds for seconds, _ in at_rest])
-    figures["found"] = round(sum(found for _, found in at_rest) / len(at_rest), 3)
-    figures |= {f"busy {name}": value for name, value in percentiles(_while_filling(shelf, made, search)).items()}
-    return figures
-
-
-def _while_filling(shelf: Shelf, made: MadeUp, search: Callable[[int], tuple[float, bool]]) -> list[float]:
-    """Seconds of searches while another thread puts in documents, which are taken out again."""
-    busy: list[float] = []
-    ended = time.perf_counter() + BUSY_SECONDS
-
-    def fill() -> int:
-        number = 0
-        while time.perf_counter() < ended:
-            shelf.put(_COPIES + number, made.document(number).vectors)
-            number += 1
-        return number
-
-    with ThreadPoolExecutor(1) as pool:
-        filling = pool.submit(fill)
-        while time.perf_counter() < ended:
-            busy.append(search(len(busy))[0])
-        for number in range(_COPIES, _COPIES + filling.result()):
-            shelf.store.delete(INDEX, [f"doc-{number:08d}-g1-{o:05d}" for o in range(CHUNKS_A_DOCUMENT)])
-    return busy
+    return times(search, questions, filling(shelf.put, shelf.take_out, made, documents))
