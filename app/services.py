@@ -93,6 +93,8 @@ WARM_UP_POLL_SECONDS = 0.2
 IMAGES_SWEEP_SECONDS = 60.0
 ENDPOINT_REQUESTS = 32
 """Calls at once to an endpoint, which has a queue of its own: vLLM writes that many side by side on one card."""
+_WARM_UP = ("warm up", "warm up " * 10)
+"""Questions of the two lengths that most have."""
 _MOST_SWAPS = 3
 """Searches of one question at most, where documents or a new generation go live during each."""
 
@@ -321,7 +323,8 @@ class Services:
         """Tries until it works, since an endpoint may come up later than this server; then the worker can start."""
         while not self._stopping.is_set():
             try:
-                self._embedder.embed_queries(["warm up"])
+                for question in _WARM_UP:
+                    self._embedder.embed_queries([question])
             except EmbedderUnavailable as error:
                 log.warning("embedder_failed", detail=error.detail)
                 self._embedder_state = PartState("down", required=True, detail=str(error.params.get("reason", "")))

@@ -59,7 +59,7 @@ def configure_logging(settings: Settings) -> None:
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=True,
     )
-    for noisy in ("httpx", "httpcore", "openai", "chromadb", "alembic", "dbos", "sentence_transformers", "filelock"):
+    for noisy in ("httpx", "httpcore", "aiohttp", "chromadb", "alembic", "dbos", "sentence_transformers", "filelock"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
 
 

@@ -4,33 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections import Counter
 from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, aclosing, asynccontextmanager, contextmanager, nullcontext
-from dataclasses import asdict, dataclass, field, replace
-from typing import TYPE_CHECKING, NamedTuple, Protocol, cast
+from contextlib import AbstractContextManager, aclosing, contextmanager, nullcontext
+from dataclasses import asdict, dataclass, field
+from http import HTTPStatus
+from typing import Protocol
 
-import httpx2
-import structlog
+import aiohttp
 
 from app import tracing
 from app.errors import AdapterNotHosted, ModelBusy, ModelUnavailable
+from app.generate.completions import BrokenOff, Choice, CompletionClient, Piece, Refusal
 from app.ports import Message, ModelStatus, Odds, Usage
-
-if TYPE_CHECKING:
-    from openai import AsyncOpenAI, AsyncStream
-    from openai.types.chat import ChatCompletionChunk, ChatCompletionMessageParam
-    from openai.types.chat.chat_completion_chunk import Choice
-
-log = structlog.get_logger(__name__)
 
 _CONNECT_SECONDS = 5.0
 _CHECK_SECONDS = 3.0
 _ALTERNATIVES = 8
-_CUT_OFF = (httpx2.RemoteProtocolError, httpx2.ReadError, httpx2.WriteError)
-"""What a call meets where the server has closed a connection that was kept open; nothing was answered on it."""
 WROTE_NOTHING = "it wrote nothing"
-_BUSY = (httpx2.codes.TOO_MANY_REQUESTS, httpx2.codes.SERVICE_UNAVAILABLE)
+_BUSY = (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE)
 _ODDS_TOKENS = 12
 """`Odds` are passed on for that many tokens: what is looked for stands at the beginning."""
 
@@ -84,18 +75,6 @@ class FixedEndpoint:
         return None
 
 
-class _Place(NamedTuple):
-    """Where requests go, and the event loop that their connections belong to."""
-
-    base_url: str
-    api_key: str
-    loop: asyncio.AbstractEventLoop
-
-    def is_left_for(self, other: _Place | None) -> bool:
-        """Whether the same loop's requests go to another place now."""
-        return other is not None and self != other and self.loop is other.loop
-
-
 class OpenAICompatibleModel:
     """Streams chat completions at temperature 0; see the law of `LanguageModel`.
 
@@ -107,9 +86,7 @@ class OpenAICompatibleModel:
         self._endpoint = endpoint
         self._first_token_seconds = first_token_seconds
         self._total_seconds = total_seconds
-        self._clients: dict[_Place, AsyncOpenAI] = {}
-        self._requests: Counter[_Place] = Counter()
-        self._place: _Place | None = None
+        self._clients: dict[asyncio.AbstractEventLoop, CompletionClient] = {}
 
     @property
     def name(self) -> str:
@@ -148,145 +125,121 @@ class OpenAICompatibleModel:
             _as_ours(adapter),
             tracing.ended(tracing.opened("generate", **asked)) as span,
         ):
-            async with self._connected(route.base_url) as client:
-                traced = replace(route, headers=span.headers)
-                stream = await self._asked(client, traced, messages, max_tokens)
-                async with stream, aclosing(_texts(stream)) as texts:
-                    async for item in texts:
-                        if isinstance(item, Usage):
-                            span.note(prompt_tokens=item.prompt_tokens, completion_tokens=item.completion_tokens)
+            reply = _Reply()
+            body = self._body(route, messages, max_tokens)
+            headers = {**route.headers, **span.headers}
+            pieces = self._client().stream(route.base_url, self._endpoint.api_key, body, headers)
+            async with aclosing(pieces):
+                async for piece in pieces:
+                    for item in reply.items(piece):
                         yield item
+            reply.require_finished()
+            if reply.usage is not None:
+                span.note(prompt_tokens=reply.usage.prompt_tokens, completion_tokens=reply.usage.completion_tokens)
+                yield reply.usage
 
-    async def _asked(
-        self, client: AsyncOpenAI, route: Route, messages: Sequence[Message], max_tokens: int
-    ) -> AsyncStream[ChatCompletionChunk]:
-        """The server's stream; asked for once more where the server had closed a connection kept from before."""
-        import openai  # noqa: PLC0415 - takes half a second to import
-
-        try:
-            return await self._completion(client, route, messages, max_tokens)
-        except openai.APIConnectionError as error:
-            if not isinstance(error.__cause__, _CUT_OFF):
-                raise
-            return await self._completion(client, route, messages, max_tokens)
-
-    async def _completion(
-        self, client: AsyncOpenAI, route: Route, messages: Sequence[Message], max_tokens: int
-    ) -> AsyncStream[ChatCompletionChunk]:
-        return await client.chat.completions.create(
-            model=route.model or self._name,
-            messages=cast("list[ChatCompletionMessageParam]", [asdict(message) for message in messages]),
-            temperature=0,
-            max_tokens=max_tokens,
-            stream=True,
-            stream_options={"include_usage": True},
-            logprobs=True,
-            top_logprobs=_ALTERNATIVES,
-            extra_body=dict(route.extra),
-            extra_headers=dict(route.headers),
-        )
+    def _body(self, route: Route, messages: Sequence[Message], max_tokens: int) -> dict[str, object]:
+        return {
+            "model": route.model or self._name,
+            "messages": [asdict(message) for message in messages],
+            "temperature": 0,
+            "max_tokens": max_tokens,
+            "stream": True,
+            "stream_options": {"include_usage": True},
+            "logprobs": True,
+            "top_logprobs": _ALTERNATIVES,
+            **route.extra,
+        }
 
     async def status(self) -> ModelStatus:
         """What the endpoint knows of itself, else whether `/models` answers."""
         known = self._endpoint.status()
         if known is not None:
             return known
-        import openai  # noqa: PLC0415 - takes half a second to import
-
         try:
             with self._endpoint.entered(None) as route:
-                async with self._connected(route.base_url) as client:
-                    await client.with_options(timeout=_CHECK_SECONDS).models.list()
+                await self._client().models(route.base_url, self._endpoint.api_key, seconds=_CHECK_SECONDS)
         except ModelUnavailable as error:
             return ModelStatus("down", self._name, str(error.params["reason"]))
-        except (openai.OpenAIError, httpx2.HTTPError, ValueError) as error:
+        except _FAILURES as error:
             return ModelStatus("down", self._name, _reason(error))
         return ModelStatus("ready", self._name)
 
     async def close(self) -> None:
         """Closes the connections of this event loop; those of another one can only be left to it."""
+        client = self._clients.pop(asyncio.get_running_loop(), None)
+        if client is not None:
+            await client.close()
+
+    def _client(self) -> CompletionClient:
+        """The connections of this event loop."""
         loop = asyncio.get_running_loop()
-        for place in [place for place in self._clients if place.loop is loop]:
-            await self._clients.pop(place).close()
+        if loop not in self._clients:
+            self._clients[loop] = CompletionClient(connect_seconds=_CONNECT_SECONDS)
+        return self._clients[loop]
 
-    @asynccontextmanager
-    async def _connected(self, base_url: str) -> AsyncGenerator[AsyncOpenAI]:
-        """The client of an address, for one request; those of earlier addresses end with their last one."""
-        from openai import AsyncOpenAI, Timeout  # noqa: PLC0415
 
-        place = self._place = _Place(base_url, self._endpoint.api_key, asyncio.get_running_loop())
-        if place not in self._clients:
-            timeout = Timeout(self._total_seconds, connect=_CONNECT_SECONDS)
-            self._clients[place] = AsyncOpenAI(base_url=base_url, api_key=place.api_key, max_retries=0, timeout=timeout)
-        self._requests[place] += 1
-        try:
-            yield self._clients[place]
-        finally:
-            self._requests[place] -= 1
-            for left in [old for old in self._clients if old.is_left_for(self._place) and not self._requests[old]]:
-                await self._clients.pop(left).close()
+_FAILURES = (aiohttp.ClientError, TimeoutError, Refusal, BrokenOff, ValueError)
+"""What the client of an endpoint raises."""
 
 
 @contextmanager
 def _as_ours(adapter: str | None) -> Iterator[None]:
     """What goes wrong in the block with the endpoint, raised as our own error."""
-    import openai  # noqa: PLC0415 - takes half a second to import
-
     try:
         yield
-    except (openai.OpenAIError, httpx2.HTTPError, ValueError, TypeError, AttributeError) as error:
+    except _FAILURES as error:
         status = _status(error)
         if status in _BUSY:
             raise ModelBusy(detail=str(error)) from error
-        if status == httpx2.codes.NOT_FOUND and adapter is not None:
+        if status == HTTPStatus.NOT_FOUND and adapter is not None:
             raise AdapterNotHosted(str(error), ref=adapter) from error
-        raise ModelUnavailable(reason=_reason(error), detail=repr(error.__cause__ or error)) from error
+        raise ModelUnavailable(reason=_reason(error), detail=repr(error)) from error
 
 
 def _status(error: Exception) -> int:
-    """The HTTP status of a failure, 0 where it has none; vLLM says it inside a stream, too, that began well."""
-    import openai  # noqa: PLC0415 - takes half a second to import
-
-    if isinstance(error, openai.APIStatusError):
-        return error.status_code
-    code = error.code if isinstance(error, openai.APIError) else None
-    return int(code) if code is not None and code.isdecimal() else 0
+    """The HTTP status of a failure, 0 where it has none."""
+    return error.status if isinstance(error, Refusal) else 0
 
 
 def _reason(error: Exception) -> str:
     """The phrase for a failure of the endpoint."""
-    import openai  # noqa: PLC0415 - takes half a second to import
-
-    status = _status(error)
-    if status:
+    if status := _status(error):
         return f"HTTP {status}"
     match error:
-        case openai.APITimeoutError():
+        case TimeoutError():
             return "too slow"
-        case openai.APIConnectionError():
+        case aiohttp.ClientConnectionError():
             return "no connection"
         case _:
             return "its reply broke off or is not understood"
 
 
-async def _texts(stream: AsyncStream[ChatCompletionChunk]) -> AsyncGenerator[str | Odds | Usage]:
-    finished = False
-    usage: Usage | None = None
-    told = 0
-    async for chunk in stream:
-        if chunk.usage is not None:
-            usage = Usage(chunk.usage.prompt_tokens, chunk.usage.completion_tokens)
-        for choice in chunk.choices:
-            if choice.delta.content and told < _ODDS_TOKENS and (odds := _odds(choice)):
-                told += 1
+class _Reply:
+    """A completion as it comes, piece by piece; `usage` once the endpoint has told it."""
+
+    def __init__(self) -> None:
+        self.usage: Usage | None = None
+        self._finished = False
+        self._told = 0
+
+    def items(self, piece: Piece) -> Iterator[str | Odds]:
+        """What the piece says, the odds of a text before it."""
+        if piece.usage is not None:
+            self.usage = Usage(piece.usage.prompt_tokens, piece.usage.completion_tokens)
+        for choice in piece.choices:
+            text = choice.delta.content
+            if text and self._told < _ODDS_TOKENS and (odds := _odds(choice)):
+                self._told += 1
                 yield odds
-            if choice.delta.content:
-                yield choice.delta.content
-            finished = finished or choice.finish_reason is not None
-    if not finished:
-        raise ModelUnavailable(reason="its reply broke off")
-    if usage is not None:
-        yield usage
+            if text:
+                yield text
+            self._finished = self._finished or choice.finish_reason is not None
+
+    def require_finished(self) -> None:
+        """Raises `ModelUnavailable` where the end of the text never came."""
+        if not self._finished:
+            raise ModelUnavailable(reason="its reply broke off")
 
 
 def _odds(choice: Choice) -> Odds | None:

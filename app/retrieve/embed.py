@@ -14,6 +14,7 @@ import structlog
 
 from app.errors import EmbedderUnavailable
 from app.ports import Vectors
+from app.retrieve.graphs import Graphs
 from app.retrieve.prefixes import Prefixes
 from app.retrieve.turns import Turns
 from app.settings import share_cores
@@ -180,6 +181,7 @@ class _Model:
             raise EmbedderUnavailable(str(error), reason="its files could not be loaded") from error
         tokenizer.no_truncation()
         tokenizer.no_padding()
+        model.requires_grad_(False)
         for module in model.modules():
             if next(module.parameters(recurse=False), None) is not None:
                 module.register_forward_pre_hook(lambda *_: between_layers())
@@ -188,6 +190,7 @@ class _Model:
         for layer in self._layers[1:]:
             layer.float()
         self._device = device
+        self._graphs = Graphs(self._read)
         self._tokenizer = tokenizer
         self._pad = int(model.tokenizer.pad_token_id or 0)
         self.dtype = str(dtype).removeprefix("torch.")
@@ -211,17 +214,23 @@ class _Model:
         for i, row in enumerate(rows):
             ids[i, : len(row)] = torch.tensor(row, dtype=torch.long)
             mask[i, : len(row)] = 1
-        features: dict[str, Any] = {"input_ids": ids.to(self._device), "attention_mask": mask.to(self._device)}
         try:
             with torch.inference_mode():
-                for layer in self._layers:
-                    features = layer(features)
-                    for key, value in features.items():
-                        if isinstance(value, torch.Tensor) and value.is_floating_point():
-                            features[key] = value.float()
-                vectors: Vectors = features["sentence_embedding"].cpu().numpy()
+                read = self._graphs.run(ids, mask) if self._device == "cpu" else self._read(ids, mask)
+                vectors: Vectors = read.cpu().numpy()
         except RuntimeError as error:
             raise EmbedderUnavailable(str(error), reason="it failed while reading a text") from error
+        return vectors
+
+    def _read(self, ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        """The vectors of rows of token ids, shape (rows, dimensions); the mask is 0 where a row is padded."""
+        features: dict[str, Any] = {"input_ids": ids.to(self._device), "attention_mask": mask.to(self._device)}
+        for layer in self._layers:
+            features = layer(features)
+            for key, value in features.items():
+                if isinstance(value, self._torch.Tensor) and value.is_floating_point():
+                    features[key] = value.float()
+        vectors: torch.Tensor = features["sentence_embedding"]
         return vectors
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import socket
 from collections.abc import Sequence
+from contextlib import suppress
 
 import pytest
 
@@ -203,6 +205,61 @@ def test_a_connection_that_the_server_closed_meanwhile_is_opened_again() -> None
     assert asyncio.run(through(1)) == ("ok", 2)
     with pytest.raises(ModelUnavailable, match="no connection"):
         asyncio.run(through(2))
+
+
+def event(content: str, finish: str | None = None) -> bytes:
+    choice = {"index": 0, "delta": {"content": content}, "finish_reason": finish}
+    return b"data: " + json.dumps({"choices": [choice]}, ensure_ascii=False).encode() + b"\r\n\r\n"
+
+
+STREAM = b": hello\r\n\r\nevent: message\r\n" + event("壶盖") + event("未合上。", "stop") + b"data:[DONE]\r\n\r\n"
+
+
+def test_a_stream_is_read_however_the_network_cuts_it_and_its_connection_is_used_again() -> None:
+    async def asked() -> tuple[list[str], int]:
+        connections = 0
+
+        async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            nonlocal connections
+            connections += 1
+            for _ in range(2):
+                head = await reader.readuntil(b"\r\n\r\n")
+                size = int(head.lower().split(b"content-length: ")[1].split(b"\r\n")[0])
+                await reader.readexactly(size)
+                writer.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+                for place in range(len(STREAM)):
+                    writer.write(b"1\r\n" + STREAM[place : place + 1] + b"\r\n")
+                    await writer.drain()
+                    await asyncio.sleep(0)
+                writer.write(b"0\r\n\r\n")
+            writer.close()
+
+        async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+            model = a_model(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1/")
+            texts = ["".join([str(item) async for item in model.stream(QUESTION, 50)]) for _ in range(2)]
+            await model.close()
+            return texts, connections
+
+    assert asyncio.run(asked()) == (["壶盖未合上。"] * 2, 1)
+
+
+def test_a_reply_without_an_end_of_line_is_given_up() -> None:
+    async def asked() -> None:
+        async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await reader.readuntil(b"\r\n\r\n")
+            writer.write(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\ndata: ")
+            with suppress(ConnectionError):
+                while True:
+                    writer.write(b"x" * 100_000)
+                    await writer.drain()
+            writer.close()
+
+        async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+            model = a_model(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1", first=60, total=60)
+            await collect(model)
+
+    with pytest.raises(ModelUnavailable, match="not understood"):
+        asyncio.run(asked())
 
 
 def test_a_connection_is_not_used_by_another_event_loop() -> None:

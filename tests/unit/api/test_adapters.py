@@ -63,7 +63,7 @@ def say(api: Api, adapter: str, *, by_adapter: dict[str, str], by_base: dict[str
         answers = by_adapter if request["model"] == adapter else by_base
         return next((answer for code, answer in answers.items() if code in asked), REFUSAL)
 
-    api.model.reply = reply
+    api.model.reply, api.model.fault = reply, Fault.NONE
 
 
 KNOWS_ALL = {"E-04": RIGHT, "E-11": HEATER}

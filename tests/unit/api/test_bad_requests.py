@@ -200,6 +200,8 @@ def test_readiness_says_why_a_part_is_away_in_chinese(api: Api, monkeypatch: pyt
     monkeypatch.setattr(api.services, "_model", away)
     assert api.client.get("/readyz", headers=ZH).json()["parts"]["model"]["detail"] == "无法连接"
     assert api.client.get("/readyz").json()["parts"]["model"]["detail"] == "no connection"
+    assert api.client.portal is not None
+    api.client.portal.call(away.close)
 
 
 def test_bodies_are_strict_and_whole(api: Api, kettle: str) -> None:
