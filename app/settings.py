@@ -359,6 +359,12 @@ class Settings(BaseSettings):
         365.0, gt=0, le=3650, description="A conversation that is not continued for so long is removed."
     )
 
+    public_url: Annotated[str | None, _empty_is(None)] = Field(
+        None,
+        pattern=r"^https?://[^\s/?#@]{1,253}(/[^\s?#]{0,200})?$",
+        description="Where people reach the pages, such as https://manuals.example.com; notices of alarms link there.",
+    )
+
     # Alarms: 0 turns a rule off.
     alarm_minutes: float = Field(
         5.0, gt=0, le=1440, description="A rule is about so many minutes, and fires once it was broken for so long."

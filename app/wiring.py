@@ -329,7 +329,8 @@ def build_alarms(services: Services) -> Alarming:
         pause_seconds=pause,
         process_id=services.process_id or "local",
     )
-    return Alarming(services.alarms, watcher, Sender(services.alarms, ways), on, pause)
+    page = settings.public_url and f"{settings.public_url.rstrip('/')}/operations"
+    return Alarming(services.alarms, watcher, Sender(services.alarms, ways, page=page), on, pause)
 
 
 def _ways(settings: Settings) -> list[Way]:

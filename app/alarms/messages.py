@@ -45,6 +45,8 @@ class Message:
     figure: float | None = None
     limit: float | None = None
     fired_at: datetime | None = None
+    page: str | None = None
+    """Address of the page that shows it, where the settings tell ours."""
 
     def title(self, language: Language) -> str:
         """One line."""
@@ -64,7 +66,8 @@ class Message:
 
     def text(self, languages: Sequence[Language]) -> str:
         """All of it, in one language after the other."""
-        return "\n\n".join(f"{self.title(one)}\n{self.body(one)}" for one in languages)
+        told = [f"{self.title(one)}\n{self.body(one)}" for one in languages]
+        return "\n\n".join(told if self.page is None else [*told, self.page])
 
     def as_json(self, languages: Sequence[Language]) -> dict[str, Any]:
         """What a webhook gets; `text` is what chats show of it."""
@@ -77,6 +80,7 @@ class Message:
             "figure": self.figure,
             "limit": self.limit,
             "fired_at": None if self.fired_at is None else self.fired_at.astimezone(UTC).isoformat(timespec="seconds"),
+            "page": self.page,
             "text": self.text(languages),
         }
 

@@ -43,10 +43,13 @@ class Tried:
 class Sender:
     """Each notice is sent by one process: whoever has taken it is the only one until its next try is due."""
 
-    def __init__(self, alarms: Alarms, ways: Sequence[Way], waits: Sequence[float] = WAITS) -> None:
+    def __init__(
+        self, alarms: Alarms, ways: Sequence[Way], waits: Sequence[float] = WAITS, page: str | None = None
+    ) -> None:
         self._alarms = alarms
         self._ways: dict[str, Way] = {way.name: way for way in ways}
         self._waits = waits
+        self._page = page
 
     @property
     def names(self) -> list[str]:
@@ -64,11 +67,11 @@ class Sender:
 
     def test(self) -> list[Tried]:
         """Sends a notice that says it is a test on every way."""
-        message = Message(f"notice-{secrets.token_hex(8)}", TEST, now())
+        message = Message(f"notice-{secrets.token_hex(8)}", TEST, now(), page=self._page)
         return [Tried(name, self._reason(way, message)) for name, way in self._ways.items()]
 
     def _send(self, notice: Notice, alarm: Alarm) -> None:
-        reason = self._reason(self._ways[notice.way], _message(notice, alarm, now()))
+        reason = self._reason(self._ways[notice.way], self._message(notice, alarm, now()))
         if reason is None:
             self._alarms.sent(notice, now())
             log.info("notice_sent", notice_id=notice.id, way=notice.way, tries=notice.tries)
@@ -86,15 +89,15 @@ class Sender:
             return str(error.params["reason"])
         return None
 
-
-def _message(notice: Notice, alarm: Alarm, at: datetime) -> Message:
-    return Message(
-        id=notice.id,
-        happening=Happening(notice.happening),
-        at=at,
-        alarm_id=alarm.id,
-        rule=Rule(alarm.rule),
-        figure=notice.figure,
-        limit=alarm.limit,
-        fired_at=alarm.fired_at,
-    )
+    def _message(self, notice: Notice, alarm: Alarm, at: datetime) -> Message:
+        return Message(
+            id=notice.id,
+            happening=Happening(notice.happening),
+            at=at,
+            alarm_id=alarm.id,
+            rule=Rule(alarm.rule),
+            figure=notice.figure,
+            limit=alarm.limit,
+            fired_at=alarm.fired_at,
+            page=self._page,
+        )

@@ -79,6 +79,15 @@ def test_a_message_has_its_figures_in_both_languages() -> None:
     assert FIRED.text(["en", "zh"]).count("\n\n") == 1
 
 
+def test_a_notice_ends_with_the_page_where_it_is_shown(alarms: Alarms, receiver: Receiver) -> None:
+    sender = Sender(alarms, [webhook(receiver)], page="https://manuals.example.com/operations")
+    assert [tried.reason for tried in sender.test()] == [None]
+    body = receiver.got[0].json()
+    assert body["page"] == "https://manuals.example.com/operations"
+    assert body["text"].endswith("\n\nhttps://manuals.example.com/operations")
+    assert Message("notice-1", TEST, AT).as_json(["en"])["page"] is None
+
+
 @pytest.mark.parametrize("rule", Rule)
 @pytest.mark.parametrize("happening", [*Happening, TEST])
 def test_every_rule_and_happening_has_words(rule: Rule, happening: Happening) -> None:
@@ -157,14 +166,18 @@ def test_a_letter_arrives_for_all(mailbox: Mailbox) -> None:
 
 
 @pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl makes the certificate")
-def test_a_letter_goes_over_starttls_to_who_knows_the_password(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with a_mailbox(a_certificate(tmp_path)) as box:
-        right = mail(box.port, security="starttls", password="let-me-send")
+@pytest.mark.filterwarnings("ignore:Requiring AUTH while not requiring TLS")  # it is there from the first byte on
+@pytest.mark.parametrize("security", ["starttls", "tls"])
+def test_a_letter_goes_encrypted_to_who_knows_the_password(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, security: str
+) -> None:
+    with a_mailbox(a_certificate(tmp_path), tls_at_once=security == "tls") as box:
+        right = mail(box.port, security=security, password="let-me-send")
         assert reason(right) == "the mail server has no certificate that is trusted"
         monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "certificate.pem"))
         right.send(FIRED)
         assert (len(box.letters), box.signed_in) == (1, ["operator"])
-        wrong = mail(box.port, security="starttls", password="guessed")
+        wrong = mail(box.port, security=security, password="guessed")
         assert reason(wrong) == "the mail server refuses user or password"
         assert len(box.letters) == 1
 

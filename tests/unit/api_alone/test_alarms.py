@@ -67,6 +67,7 @@ def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
             "alarm_webhook_secret": SecretStr("signing-secret"),
             "alarm_mail_to": "ops@example.org, boss@example.org",
             "alarm_smtp_port": mailbox.port,
+            "public_url": "https://manuals.example.com/kb/",
             "alarm_smtp_security": "none",
             "alarm_smtp_password": SecretStr("mail-password"),
         }
@@ -97,6 +98,7 @@ def test_an_alarm_from_its_firing_to_its_recovery(watched: Watched) -> None:
     assert wait_for(lambda: watched.rule("extract_rate")["state"] == "ok", WAIT_SECONDS)
     assert wait_for(lambda: len(watched.receiver.got) == 2 and len(watched.mailbox.letters) == 2, WAIT_SECONDS)
     assert watched.receiver.happenings() == ["fired", "recovered"]
+    assert {one.json()["page"] for one in watched.receiver.got} == {"https://manuals.example.com/kb/operations"}
     assert wait_for(lambda: all(one["state"] == "sent" for one in watched.alarms()["alarms"][0]["notices"]))
     [alarm] = watched.alarms()["alarms"]
     assert alarm["recovered_at"] > alarm["fired_at"]
