@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+import ssl
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -162,9 +164,16 @@ class VllmHost:
             raise HostingFailed(response.text[:500], reason=f"HTTP {response.status_code}")
         log.info("adapter_unloaded", adapter_id=name)
 
+    @cached_property
+    def _trusted(self) -> ssl.SSLContext:
+        """The certificates that are trusted, read once: that takes longer than a call."""
+        return httpx.create_ssl_context()
+
     def _call(self, send: Callable[[httpx.Client], httpx.Response]) -> httpx.Response:
         try:
-            with httpx.Client(base_url=self._base_url, headers=self._headers, timeout=self._timeout) as client:
+            with httpx.Client(
+                base_url=self._base_url, headers=self._headers, timeout=self._timeout, verify=self._trusted
+            ) as client:
                 return send(client)
         except httpx.TimeoutException as error:
             raise HostingFailed(repr(error), reason="too slow") from error
