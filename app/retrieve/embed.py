@@ -100,17 +100,18 @@ class SentenceTransformerEmbedder:
         return counts
 
     def embed_queries(self, texts: Sequence[str]) -> Vectors:
-        return self._turns.question(lambda: self._embed(self._prefixes.query, texts, _at_once))
+        return self._turns.question(lambda: self._embed(self._prefixes.query, texts, _at_once, in_one_go=True))
 
     def embed_passages(self, texts: Sequence[str]) -> Vectors:
         return self._embed(self._prefixes.passage, texts, self._turns.passages)
 
-    def _embed(self, prefix: str, texts: Sequence[str], in_turn: _InTurn) -> Vectors:
+    def _embed(self, prefix: str, texts: Sequence[str], in_turn: _InTurn, *, in_one_go: bool = False) -> Vectors:
         model = self.load()
         vectors = np.zeros((len(texts), model.dimensions), np.float32)
         owners, rows = in_turn(partial(_in_pieces, model, prefix, texts))
         for batch in _batches(rows, self._batch):
-            for i, vector in zip(batch, in_turn(partial(model.forward, [rows[i] for i in batch])), strict=True):
+            read = partial(model.forward, [rows[i] for i in batch], in_one_go=in_one_go)
+            for i, vector in zip(batch, in_turn(read), strict=True):
                 vectors[owners[i]] += vector * len(rows[i])
         norms = np.linalg.norm(vectors, axis=1, keepdims=True)
         if not np.isfinite(norms).all() or (norms == 0).any():
@@ -204,8 +205,11 @@ class _Model:
             return [self._tokenizer.encode(clean[0]).ids]
         return [encoding.ids for encoding in self._tokenizer.encode_batch_fast(clean)]
 
-    def forward(self, rows: Sequence[Sequence[int]]) -> Vectors:
-        """One vector for each row of token ids; rows of similar length belong together."""
+    def forward(self, rows: Sequence[Sequence[int]], *, in_one_go: bool) -> Vectors:
+        """One vector for each row of token ids; rows of similar length belong together.
+
+        In one go nothing is called between two layers, and a short row is read by a graph.
+        """
         torch = self._torch
         longest = max(len(row) for row in rows)
         width = min(-(-longest // WIDTH_STEP) * WIDTH_STEP, max(longest, self.max_tokens))
@@ -216,7 +220,7 @@ class _Model:
             mask[i, : len(row)] = 1
         try:
             with torch.inference_mode():
-                read = self._graphs.run(ids, mask) if self._device == "cpu" else self._read(ids, mask)
+                read = self._graphs.run(ids, mask) if in_one_go and self._device == "cpu" else self._read(ids, mask)
                 vectors: Vectors = read.cpu().numpy()
         except RuntimeError as error:
             raise EmbedderUnavailable(str(error), reason="it failed while reading a text") from error

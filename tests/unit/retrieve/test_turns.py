@@ -172,7 +172,7 @@ def test_a_question_waits_for_no_batch(embedder: SentenceTransformerEmbedder) ->
     embedder.load()._layers[0].register_forward_hook(batch_ended)
     embedder.embed_passages(["ink"] * 20)
     asking.join(LONG)
-    assert overtaken == [False]
+    assert set(overtaken) == {False}  # several: a graph is made of the first question
     assert len(batches) == 20
 
 
