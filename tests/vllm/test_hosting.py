@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from itertools import combinations
 from pathlib import Path
 
 import pytest
@@ -28,6 +29,9 @@ from tests.unit.finetune.factories import a_config, an_example, start
 ONE, TWO = (f"ad-{number:016x}" for number in (1, 2))
 HOSTED_WITHIN_SECONDS = 5.0
 TRAINED_WITHIN_SECONDS = 600.0
+SAME, OTHER = 0.05, 0.1
+"""How far the odds of one author's replies may be from each other, and how far those of two are at least. Words are not
+compared: two letters may be nearly tied, and what vLLM computes beside a question decides between them."""
 
 
 def a_host(vllm: VllmServer, adapters_dir: Path | None = None) -> VllmHost:
@@ -49,22 +53,22 @@ def an_adapter(folder: Path, adapter_id: str, rank: int = MAX_RANK) -> ServedAda
 def test_adapters_come_and_go_while_questions_run_and_none_of_them_fails(vllm: VllmServer, tmp_path: Path) -> None:
     host, asker = a_host(vllm), an_asker(vllm)
     adapters = [an_adapter(tmp_path, ONE), an_adapter(tmp_path, TWO)]
-    alone = asker.ask(question(TOPICS[0])).text
+    alone = asker.ask(question(TOPICS[0]))
     with asker.meanwhile([(question(topic), None) for topic in TOPICS[:7]]) as running:
         began = time.monotonic()
         host.set(adapters)
         seconds = time.monotonic() - began
         assert host.hosted() == {ONE, TWO}
-        written = {who: asker.ask(question(TOPICS[0]), who).text for who in (ONE, TWO)}
+        written = {who: asker.ask(question(TOPICS[0]), who) for who in (ONE, TWO)}
         host.set(adapters[1:])
         with pytest.raises(AdapterNotHosted):
             asker.ask(question(TOPICS[0]), ONE)
-        assert asker.ask(question(TOPICS[0]), TWO).text == written[TWO]
+        assert asker.ask(question(TOPICS[0]), TWO).far_from(written[TWO]) < SAME
     print(f"\ntwo hosted after {seconds:.2f} s; {len(running.outcomes)} questions meanwhile")  # noqa: T201
     assert running.failures == []
     assert running.outcomes
-    assert len({alone, *written.values()}) == 3
-    assert asker.ask(question(TOPICS[0])).text == alone
+    assert all(one.far_from(other) > OTHER for one, other in combinations([alone, *written.values()], 2))
+    assert asker.ask(question(TOPICS[0])).far_from(alone) < SAME
     assert seconds < HOSTED_WITHIN_SECONDS
     host.set([])
     assert host.hosted() == frozenset()
@@ -90,8 +94,8 @@ def test_a_fresh_training_is_loaded_and_unloaded_while_questions_run(vllm: VllmS
     assert running.failures == []
     assert running.outcomes
     assert seconds < HOSTED_WITHIN_SECONDS
-    assert trained.far_from(alone) > 0.1
-    assert asker.ask(asked).far_from(alone) < 0.05
+    assert trained.far_from(alone) > OTHER
+    assert asker.ask(asked).far_from(alone) < SAME
 
 
 def test_what_it_refuses_is_said_and_the_others_stay(vllm: VllmServer, tmp_path: Path) -> None:
