@@ -43,8 +43,11 @@ class Graphs:
             return self._forward(ids, mask)
         if width not in self._by_width:
             self._by_width[width] = self._recorded(ids)
+        run = self._by_width[width]
+        if run is self._forward:
+            return run(ids, mask)
         with torch.jit.optimized_execution(False):  # type: ignore[attr-defined]  # no fusing: the same numbers
-            return self._by_width[width](ids, mask)
+            return run(ids, mask)
 
     def _recorded(self, ids: torch.Tensor) -> Forward:
         """A graph for rows as wide as this one, or `forward` itself where there can be none."""

@@ -55,6 +55,17 @@ def test_what_depends_on_values_has_no_graph_and_stays_right() -> None:
         assert graphs.run(ids, mask).item() == int((ids * mask).sum()) + (padding == 0)
 
 
+def test_a_torch_without_recording_reads_as_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    import torch  # noqa: PLC0415
+
+    for name in ("trace", "optimized_execution"):
+        monkeypatch.delattr(torch.jit, name)
+    ids, mask = rows(1, 16, 3)
+    graphs = Graphs(Counted().forward)
+    for _ in range(2):
+        assert graphs.run(ids, mask).item() == int((ids * mask).sum())
+
+
 @pytest.mark.parametrize(("count", "width"), [(2, 16), (1, MOST_WIDTH + 16)])
 def test_several_rows_and_long_ones_are_read_as_ever(count: int, width: int) -> None:
     counted = Counted()
