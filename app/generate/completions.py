@@ -185,9 +185,8 @@ async def _require_good(response: aiohttp.ClientResponse) -> None:
 
 def _refusal_within(error: object) -> Refusal:
     """vLLM and others say inside a stream, too, that began well, what keeps them from answering."""
-    code = error.get("code") if isinstance(error, dict) else None
-    known = isinstance(code, int | str) and str(code).isdecimal()
-    return Refusal(int(str(code)) if known else 0, json.dumps(error)[:_MOST_SAID_BYTES])
+    code = str(error.get("code")) if isinstance(error, dict) else ""
+    return Refusal(int(code) if code.isdecimal() else 0, json.dumps(error)[:_MOST_SAID_BYTES])
 
 
 def _authorized(api_key: str, headers: Mapping[str, str]) -> dict[str, str]:
