@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -148,6 +149,19 @@ def on_batch(embedder: SentenceTransformerEmbedder, kind: str, look: Callable[[i
             look(int(features[0]["attention_mask"].sum()))
 
     embedder.load()._layers[0].register_forward_pre_hook(hook)
+
+
+def test_a_question_runs_as_a_graph_and_its_vector_is_the_same(
+    embedder: SentenceTransformerEmbedder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    embedder.embed_queries(["ink"])
+    layer_by_layer: list[int] = []
+    on_batch(embedder, "questions", layer_by_layer.append)
+    vector = embedder.embed_queries(["ink"])
+    assert layer_by_layer == []
+    monkeypatch.setattr("app.retrieve.graphs.MOST_WIDTH", 0)
+    assert np.array_equal(embedder.embed_queries(["ink"]), vector)
+    assert len(layer_by_layer) == 1
 
 
 def test_a_question_waits_for_no_batch(embedder: SentenceTransformerEmbedder, monkeypatch: pytest.MonkeyPatch) -> None:
