@@ -15,7 +15,8 @@ from app.catalogue.haste import patient
 from app.errors import ConversationFull, ManualqaError
 from app.generate.events import AnswerEvent, DoneEvent, SourcesEvent, TokenEvent
 from app.generate.rewrite import TURNS, EarlierTurn, Rewriter
-from app.services import Question, Services, checked_answer
+from app.questions import Question, checked_answer
+from app.services import Services
 from app.types import Answer, SearchResult, Timings, TurnState
 
 
@@ -45,17 +46,17 @@ class Conversing:
         self._rewriter = Rewriter(services.model, services.settings.rewrite_seconds)
 
     def check(self, conversation_id: str, key_id: str, question: Question) -> None:
-        """Raises what `Services.check_question` does, `ConversationNotFound` and `ConversationFull`."""
+        """Raises what `Questions.check_question` does, `ConversationNotFound` and `ConversationFull`."""
         conversation = self._conversations.get(conversation_id, key_id)
         limit = self._services.settings.max_turns
         if conversation.turns >= limit:
             raise ConversationFull(limit=limit)
-        self._services.check_question(question)
+        self._services.questions.check_question(question)
 
     async def ask(self, conversation_id: str, key_id: str, question: Question) -> AsyncGenerator[TurnEvent]:
         """The events of one turn, which is kept as it ended before the last of them is sent.
 
-        Raises as `check` and `Services.ask_stream`; what it raises after the first event is kept with the turn.
+        Raises as `check` and `Questions.ask_stream`; what it raises after the first event is kept with the turn.
         Closing the iterator ends the model's request, and the turn is kept as `stopped` with what there is.
         """
         earlier = await to_thread.run_sync(self._conversations.turns, conversation_id, key_id, TURNS)
@@ -85,14 +86,14 @@ class Conversing:
     async def answered(
         self, question: Question, earlier: Sequence[EarlierTurn]
     ) -> AsyncGenerator[RewrittenEvent | AnswerEvent]:
-        """The events of a question after earlier ones, of which nothing is kept; raises as `Services.ask_stream`."""
+        """The events of a question after earlier ones, of which nothing is kept; raises as `Questions.ask_stream`."""
         started = time.monotonic()
         standalone = await self._rewriter.standalone(question.text, earlier)
         if standalone is not None and len(standalone) <= self._services.settings.max_question_characters:
             yield RewrittenEvent(standalone)
             question = replace(question, text=standalone)
         seconds = time.monotonic() - started
-        async with aclosing(self._services.ask_stream(question)) as events:
+        async with aclosing(self._services.questions.ask_stream(question)) as events:
             async for event in events:
                 yield DoneEvent(_later(event.answer, seconds)) if isinstance(event, DoneEvent) else event
 

@@ -73,6 +73,7 @@ from app.ingest.pipeline import Reading
 from app.ingest.rendering.cache import ImageCache
 from app.models.base_shape import shape_of
 from app.models.store import ModelStore
+from app.parts import Parts
 from app.ports import BlobStore, Embedder, KeywordIndex, LanguageModel, OcrLimits, ParseLimits, VectorStore
 from app.retrieve.embed import SentenceTransformerEmbedder
 from app.retrieve.embed_remote import RemoteEmbedder
@@ -82,7 +83,7 @@ from app.retrieve.stores.chroma import ChromaVectorStore
 from app.retrieve.stores.milvus.keywords import MilvusKeywordIndex
 from app.retrieve.stores.milvus.server import MilvusConfig, MilvusServer
 from app.retrieve.stores.milvus.vectors import Hnsw, MilvusVectorStore
-from app.services import Company, Parts, Services
+from app.services import Company, Services
 from app.settings import Settings, has_standard_collector
 from app.tracing import collected_by
 from app.types import Fingerprint, Language

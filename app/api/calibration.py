@@ -126,7 +126,7 @@ def draft_out(draft: Draft) -> DraftOut:
 def calibration_out(services: Services, calibration: Calibration, language: Language) -> CalibrationOut:
     """A calibration as clients see it, beside the index and the model of this moment."""
     live = services.bases.get(calibration.knowledge_base_id).fingerprint
-    model = services.author_of(calibration.knowledge_base_id)
+    model = services.questions.author_of(calibration.knowledge_base_id)
     faults = calibration.faults(live, model)
     return CalibrationOut(
         knowledge_base_id=calibration.knowledge_base_id,

@@ -31,7 +31,7 @@ from app.api.schemas import Reason
 from app.catalogue.conversations import Turn
 from app.conversing import BeganEvent, Conversing, RewrittenEvent
 from app.errors import ManualqaError
-from app.services import Question
+from app.questions import Question
 from app.types import Channel, Language
 
 router = APIRouter(prefix="/v1", tags=["conversations"], dependencies=[reader])

@@ -10,8 +10,8 @@ from fastapi import APIRouter, Response
 from app import __version__
 from app.api.deps import LanguageDep, ServicesDep
 from app.api.schemas import Alive, Part, Readiness
+from app.parts import PartState
 from app.phrases import translated
-from app.services import PartState
 from app.types import Language
 
 router = APIRouter(tags=["health"])
@@ -30,7 +30,7 @@ async def ready(services: ServicesDep, response: Response, language: LanguageDep
     `degraded` means that the language model is away and answers are extracts, that one of its replicas is, or that the
     storage of the original files is, and documents wait.
     """
-    parts = {name: _shown(part, language) for name, part in (await services.parts()).items()}
+    parts = {name: _shown(part, language) for name, part in (await services.health.parts()).items()}
     waiting = [part for part in parts.values() if part.required and part.state != "ready"]
     status: Literal["ready", "degraded", "starting"] = "ready"
     if waiting:

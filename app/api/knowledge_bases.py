@@ -78,4 +78,4 @@ def delete_knowledge_base(knowledge_base_id: str, services: ServicesDep) -> None
 
 def _shown(services: Services, base: KnowledgeBase) -> KnowledgeBaseOut:
     shown = KnowledgeBaseOut.model_validate(base)
-    return shown.model_copy(update={"calibration": services.calibration_state(base)})
+    return shown.model_copy(update={"calibration": services.questions.calibration_state(base)})

@@ -36,7 +36,8 @@ from app.api.schemas import (
 from app.catalogue.records import Key
 from app.errors import InvalidInput, ManualqaError
 from app.generate.events import AnswerEvent, DoneEvent, SourcesEvent, TokenEvent
-from app.services import Question, Services
+from app.questions import Question
+from app.services import Services
 from app.types import Answer, Channel, Citation, Hit, Language, SearchResult
 
 router = APIRouter(prefix="/v1/knowledge-bases/{knowledge_base_id}", tags=["questions"], dependencies=[reader])
@@ -58,7 +59,7 @@ async def search(knowledge_base_id: str, body: SearchIn, services: ServicesDep) 
     Where the manuals are in both languages, they are searched for the question in both.
     """
     question = Question(knowledge_base_id, body.question, limit=body.limit, threshold=body.threshold)
-    return search_out(await services.found(question))
+    return search_out(await services.questions.found(question))
 
 
 _stream_docs = {
@@ -81,11 +82,11 @@ async def ask(
     of the manuals' own sentences and `mode` is `extractive`.
     """
     question = put(knowledge_base_id, body, key, Channel.API)
-    await to_thread.run_sync(services.check_question, question)
+    await to_thread.run_sync(services.questions.check_question, question)
     await count_questions(services, key)
     if body.stream or EVENT_STREAM in request.headers.get("accept", ""):
         return StreamingResponse(_events(services, question, language), media_type=EVENT_STREAM, headers=HEADERS)
-    answer = await while_connected(request, services.ask(question))
+    answer = await while_connected(request, services.questions.ask(question))
     return Response(status_code=GONE) if answer is None else answer_out(answer)
 
 
@@ -130,7 +131,7 @@ async def while_connected(request: Request, work: Awaitable[T]) -> T | None:
 
 async def _events(services: Services, question: Question, language: Language) -> AsyncIterator[bytes]:
     try:
-        async with aclosing(services.ask_stream(question)) as events:
+        async with aclosing(services.questions.ask_stream(question)) as events:
             async for event in events:
                 yield encoded(event)
     except ManualqaError as error:
@@ -179,7 +180,7 @@ async def _batch(services: Services, questions: Sequence[Question], language: La
     items = []
     for question in questions:
         try:
-            answer = await services.ask(question)
+            answer = await services.questions.ask(question)
             items.append(BatchItem(question=question.text, answer=answer_out(answer)))
         except ManualqaError as error:
             items.append(BatchItem(question=question.text, error=reason(error.code(), error.params, language)))

@@ -26,8 +26,9 @@ from app.cli.link import fresh_link
 from app.cli.logs import configure_logging
 from app.cli.words import Words
 from app.errors import AddressUnusable, ManualqaError, PortInUse
+from app.parts import Parts
 from app.phrases import translated
-from app.services import Parts, Services
+from app.services import Services
 from app.settings import Settings, go_offline, share_cores
 from app.wiring import Duty, build_services, check_weights, traces
 

@@ -11,7 +11,8 @@ from rich.console import Console
 from app.api.app import create_app
 from app.cli.serve import owned_folder
 from app.cli.words import Words
-from app.services import Parts, Services
+from app.parts import Parts
+from app.services import Services
 from app.settings import Settings
 from app.wiring import Duty, build_services
 

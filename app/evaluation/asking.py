@@ -11,8 +11,9 @@ from anyio import to_thread
 
 from app.errors import FingerprintMismatch, KnowledgeBaseNotFound, ManualqaError, ModelUnavailable
 from app.generate.events import DoneEvent, SourcesEvent, TokenEvent
+from app.questions import Question
 from app.retrieve.threshold import passes
-from app.services import Question, Services
+from app.services import Services
 from app.types import Answer, Citation, Hit, Language, SearchResult
 from eval.question_sets import LabelledQuestion
 from eval.records import FoundPassage, GivenCitation, GivenSentence, Record, RunSettings
@@ -50,7 +51,7 @@ class Asker:
         """
         try:
             if self._settings.mode == "retrieval":
-                worded = await self._services.worded(self._question(question.question))
+                worded = await self._services.questions.worded(self._question(question.question))
                 return await to_thread.run_sync(self._searched, index, question, worded.also)
             return await self._answered(index, question)
         except (KnowledgeBaseNotFound, FingerprintMismatch):
@@ -101,7 +102,7 @@ class Asker:
         result: SearchResult | None = None
         answer: Answer | None = None
         sources_at, first_token_at = 0.0, None
-        async with aclosing(self._services.ask_stream(self._question(question.question))) as events:
+        async with aclosing(self._services.questions.ask_stream(self._question(question.question))) as events:
             async for event in events:
                 elapsed = time.monotonic() - started
                 match event:
@@ -131,12 +132,12 @@ class Asker:
 
     def _threshold_that_applies(self, text: str) -> float:
         if self._threshold is None:
-            self._threshold = self._services.search(self._question(text)).threshold
+            self._threshold = self._services.questions.search(self._question(text)).threshold
         return self._threshold
 
     def _found(self, question: LabelledQuestion, threshold: float, also: tuple[str, ...]) -> tuple[FoundPassage, ...]:
         everything = Question(self._base_id, question.question, limit=MOST_FOUND, threshold=_ALL, also=also)
-        return tuple(_passage(hit, threshold) for hit in self._services.search(everything).hits)
+        return tuple(_passage(hit, threshold) for hit in self._services.questions.search(everything).hits)
 
     def _question(self, text: str) -> Question:
         settings = self._settings

@@ -43,7 +43,7 @@ def calibrated(services: Services, runs: Runs, order: CalibrationOrder) -> Calib
     base = services.bases.get(order.knowledge_base_id)
     run = _usable(runs, base, order.evaluation_id)
     with _one_at_a_time:
-        made = calibrate(run, services.uncalibrated(base), order.target, order.seed)
+        made = calibrate(run, services.questions.uncalibrated(base), order.target, order.seed)
     if base.settings.threshold is not None:
         made = replace(made, warnings=(*made.warnings, Warned("own_threshold", {"threshold": base.settings.threshold})))
     stored = services.calibrations.put(

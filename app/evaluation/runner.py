@@ -27,7 +27,8 @@ from app.errors import (
 from app.evaluation.asking import Asker
 from app.evaluation.courtesy import Courtesy
 from app.generate.model_queue import Patience, patience
-from app.services import Question, Services
+from app.questions import Question
+from app.services import Services
 from app.types import JobState
 from eval.question_sets import LabelledQuestion
 from eval.records import Record, RunSettings
@@ -155,7 +156,9 @@ class Runner:
         """The knowledge base, once the server can search it; raises what `check_question` does, but `NotReady`."""
         while True:
             try:
-                return await to_thread.run_sync(self._services.check_question, Question(knowledge_base_id, "?"))
+                return await to_thread.run_sync(
+                    self._services.questions.check_question, Question(knowledge_base_id, "?")
+                )
             except NotReady:
                 await anyio.sleep(READY_POLL_SECONDS)
 

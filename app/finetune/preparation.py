@@ -36,7 +36,8 @@ from app.models.hub_id import parse_hub_id
 from app.models.known import KNOWN
 from app.models.store import ModelStore
 from app.models.training_base import TrainingBase, training_base
-from app.services import Question, Services
+from app.questions import Question
+from app.services import Services
 
 _READY_POLL_SECONDS = 0.2
 _RULES_TOKENS: Final = 260
@@ -133,7 +134,7 @@ class Preparation:
         while True:
             try:
                 question = Question(order.knowledge_base_id, "?")
-                await to_thread.run_sync(self._services.check_question, question)
+                await to_thread.run_sync(self._services.questions.check_question, question)
                 return
             except NotReady:
                 await anyio.sleep(_READY_POLL_SECONDS)

@@ -23,7 +23,8 @@ from app.generate.context import Passage, select_passages
 from app.generate.grounding import ground
 from app.generate.model_queue import Patience, patience
 from app.generate.prompt import REFUSAL, completion, grounded_messages
-from app.services import Question, Services
+from app.questions import Question
+from app.services import Services
 from app.text.fences import as_data
 from app.text.language import detect_language
 from app.types import DocumentState, Hit, Language, PromptKind, Scores
@@ -110,12 +111,12 @@ async def prepare(
     """Examples from the pairs, searched in the knowledge base; the same pairs, index and choices give the same.
 
     `told` hears (done, total), `quiet` is waited for before each search, so that users go first. Raises what
-    `Services.check_question` and `Services.search` do.
+    `Questions.check_question` and `Questions.search` do.
     """
     maker = await to_thread.run_sync(_Maker, services, knowledge_base_id, choices)
     with patience(Patience.BACKGROUND):
         asked = {
-            pair.question.id: await services.worded(Question(knowledge_base_id, pair.question.question))
+            pair.question.id: await services.questions.worded(Question(knowledge_base_id, pair.question.question))
             for pair in pairs
         }
     nearest = await to_thread.run_sync(maker.nearest_documents, pairs, asked)
@@ -176,13 +177,13 @@ class _Maker:
         """For each pair whose label names no document, the document of the first hit."""
         found = {}
         for pair in pairs:
-            if pair.document is None and (hits := self._services.search(asked[pair.question.id]).hits):
+            if pair.document is None and (hits := self._services.questions.search(asked[pair.question.id]).hits):
                 found[pair.question.id] = hits[0].document_name
         return found
 
     def add(self, made: _Made, pair: Pair, question: Question, *, withhold: bool) -> None:
         """The pair's example, or the reason why there is none."""
-        hits = self._services.search(question).hits
+        hits = self._services.questions.search(question).hits
         if pair.question.answerable:
             outcome = self._withheld(pair, question, hits) if withhold else self._answered(made, pair, question, hits)
         else:
@@ -229,7 +230,7 @@ class _Maker:
         """In the hits, in a wider search, and on the labelled pages, whichever has one first."""
         if proof := find_proof(pair, hits):
             return proof
-        wide = self._services.search(replace(question, limit=_WIDE, threshold=_EVERYTHING)).hits
+        wide = self._services.questions.search(replace(question, limit=_WIDE, threshold=_EVERYTHING)).hits
         return find_proof(pair, wide) or find_proof(pair, self._labelled(pair))
 
     def _labelled(self, pair: Pair) -> list[Hit]:

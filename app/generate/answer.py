@@ -70,7 +70,7 @@ class Answerer:
     """Writes answers with a language model. Safe to share between requests; keeps nothing of them."""
 
     def __init__(self, model: LanguageModel, embedder: Embedder | None, limits: AnswerLimits) -> None:
-        self._model = model
+        self.model = model
         self._embedder = embedder
         self.limits = limits
 
@@ -80,7 +80,7 @@ class Answerer:
         Raises `ModelUnavailable` or `ModelBusy`; nothing is lost then but the head start.
         """
         prompt = [*constant_messages(language), Message("user", "-")]
-        async with aclosing(self._model.stream(prompt, 1)) as pieces:
+        async with aclosing(self.model.stream(prompt, 1)) as pieces:
             async for _ in pieces:
                 pass
 
@@ -162,11 +162,11 @@ class Answerer:
     async def _written(self, draft: _Draft, passages: Sequence[Passage]) -> AsyncGenerator[str]:
         """What may be shown of the model's text as it comes; ends early once it is settled that it refuses."""
         reply, author = draft.reply, draft.author
-        draft.model = self._model.name
+        draft.model = self.model.name
         messages = grounded_messages(draft.question, passages, draft.language, author.prompt)
         weighed = False
         screen = draft.screen()
-        stream = self._model.stream(messages, self.limits.max_answer_tokens, author.adapter)
+        stream = self.model.stream(messages, self.limits.max_answer_tokens, author.adapter)
         async with aclosing(stream) as pieces:
             async for piece in pieces:
                 if isinstance(piece, Usage):

@@ -27,9 +27,6 @@ R = TypeVar("R")
 
 STEPS_VERSION = "2"
 """Changes with the steps of a workflow: one that another version began is not gone on with, but begun again."""
-POLL_SECONDS = 0.2
-SELDOM_SECONDS = 1.0
-"""Between two looks at a queue for what others have left: it is nearly always empty, and a look takes time."""
 _NAME = "manualqa"
 _OPEN = frozenset({"PENDING", "ENQUEUED", "DELAYED"})
 _LONGEST_PAUSE_SECONDS = 5.0
@@ -73,6 +70,18 @@ class JobPlace:
         DBOS.migrate(self.address())
 
 
+@dataclass(frozen=True, slots=True)
+class JobQueue:
+    """A queue that a process works through, `at_once` jobs at a time.
+
+    Each look at a queue takes a few milliseconds of a core, whether or not anything is in it.
+    """
+
+    name: str
+    poll_seconds: float
+    at_once: int = 1
+
+
 class Stopping(BaseException):
     """The server stops: the workflow ends here, unfinished, and the next start goes on after its last step."""
 
@@ -113,13 +122,12 @@ class Durable:
 
     # --- life ---------------------------------------------------------------------------------------------------------
 
-    def launch(self, own: Sequence[str], taken_over: Sequence[str] = (), at_once: int = 1) -> None:
-        """Works through the queues, of its own one job at a time, and takes up what the last process left."""
+    def launch(self, queues: Sequence[JobQueue]) -> None:
+        """Works through these queues and takes up what the last process left."""
+        DBOS.listen_queues([queue.name for queue in queues])
         DBOS.launch()
-        for queue in own:
-            DBOS.register_queue(queue, worker_concurrency=1, polling_interval_sec=POLL_SECONDS)
-        for queue in taken_over:
-            DBOS.register_queue(queue, worker_concurrency=at_once, polling_interval_sec=SELDOM_SECONDS)
+        for queue in queues:
+            DBOS.register_queue(queue.name, worker_concurrency=queue.at_once, polling_interval_sec=queue.poll_seconds)
 
     def stop(self, seconds: float) -> None:
         """Lets the running steps finish, for at most `seconds`."""

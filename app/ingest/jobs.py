@@ -27,7 +27,7 @@ from app.errors import (
     ManualqaError,
     RebuildFailed,
 )
-from app.ingest.durable import Durable, JobPlace, Stopping, TriedInVain, WorkerLimits, apart
+from app.ingest.durable import Durable, JobPlace, JobQueue, Stopping, TriedInVain, WorkerLimits, apart
 from app.ingest.indexing import WINDOW, Stores
 from app.ingest.lanes import LANES, REBUILDS, TAKEN_OVER, TAKEN_OVER_AT_ONCE, Lanes, lane_of
 from app.ingest.pipeline import Pipeline
@@ -41,6 +41,11 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 PURGES = "purges"
+_SOON_SECONDS = 0.2
+"""Between two looks at the queue of small documents: somebody waits who has just uploaded one."""
+_POLL_SECONDS = 0.5
+_SELDOM_SECONDS = 1.0
+"""Between two looks at a queue for what others have left: it is nearly always empty."""
 _LOOK_SECONDS = 30.0
 """Between two looks at jobs that no queue has, where there are several processes: a database that goes away between an
 upload and its place in a queue leaves one, which nobody dies of."""
@@ -74,7 +79,7 @@ class JobEngine:
         self._stores = stores
         self._work = work
         self._limits = limits
-        self._works = place.works
+        self._works, self._has_others = place.works, place.url is not None
         self._running = threading.Event()
         if not place.works:  # others take jobs up
             self._running.set()
@@ -109,8 +114,12 @@ class JobEngine:
         """Launches the worker, takes up unfinished jobs, and enqueues what a crash kept from being enqueued."""
         if not self._works:
             return
-        own = [*(name for name, _ in LANES), REBUILDS, PURGES]
-        self._durable.launch(own, list(TAKEN_OVER.values()), TAKEN_OVER_AT_ONCE)
+        soonest, *others = (name for name, _ in LANES)
+        queues = [JobQueue(soonest, _SOON_SECONDS)]
+        queues += [JobQueue(name, _POLL_SECONDS) for name in (*others, REBUILDS, PURGES)]
+        if self._has_others:
+            queues += [JobQueue(name, _SELDOM_SECONDS, TAKEN_OVER_AT_ONCE) for name in TAKEN_OVER.values()]
+        self._durable.launch(queues)
         self._running.set()  # from here on uploads enqueue for themselves; what came before is found now
         self._take_up_all()
 

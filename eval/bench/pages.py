@@ -24,8 +24,8 @@ from fastapi.testclient import TestClient
 from app.api.app import create_app
 from app.generate.llm import FixedEndpoint, OpenAICompatibleModel
 from app.ingest.rendering.boxes import Box
+from app.parts import Parts
 from app.ports import Vectors
-from app.services import Parts
 from app.settings import Settings
 from app.text.quoting import letters_of
 from app.wiring import build_services

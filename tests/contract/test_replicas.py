@@ -19,8 +19,9 @@ from app.finetune.hosting import Hosting
 from app.generate.hosting import VllmHost
 from app.generate.llm import Endpoint, FixedEndpoint, OpenAICompatibleModel
 from app.generate.replicas import ReplicaHost, SpreadEndpoint
+from app.health import replicas_state
+from app.parts import Parts
 from app.ports import Message
-from app.services import Parts, _replicas_state
 from app.settings import Settings
 from app.types import PromptKind
 from app.wiring import _endpoint, build_services
@@ -109,7 +110,7 @@ def test_an_adapter_can_be_asked_whichever_replica_the_router_takes(fleet: Fleet
     fleet.hosting.unhost(one)
     assert fleet.ours() == [set(), set()]
     assert "someone-elses" in fleet.running[0].loaded
-    assert _replicas_state(fleet.host).state == "ready"
+    assert replicas_state(fleet.host).state == "ready"
 
 
 def test_a_replica_that_restarts_gets_its_adapters_and_counts_only_then(fleet: Fleet) -> None:
@@ -133,12 +134,12 @@ def test_one_that_is_away_is_shown_by_its_number_and_stops_nothing(fleet: Fleet)
     one = fleet.an_adapter(1)
     assert fleet.hosting.host(one).hosted
     assert fleet.hosting.hosted() == {one}
-    state = _replicas_state(fleet.host)
+    state = replicas_state(fleet.host)
     assert (state.state, state.required, state.detail) == ("degraded", False, "replica 2: no connection")
     assert set(fleet.ask(FixedEndpoint(fleet.address), one, times=3)) == {f"replica 1: {one}"}
     fleet.start_again(1)
     assert wait_for(lambda: fleet.ours() == [{one}, {one}])
-    assert wait_for(lambda: _replicas_state(fleet.host).state == "ready")
+    assert wait_for(lambda: replicas_state(fleet.host).state == "ready")
 
 
 def test_what_was_unloaded_while_one_was_cut_off_goes_there_too(fleet: Fleet) -> None:
@@ -179,7 +180,7 @@ def test_where_none_answers_it_is_refused_and_all_get_them_when_they_are_back(fl
     fleet.hosting.start()
     with pytest.raises(HostingFailed, match="no connection"):
         fleet.hosting.host(one)
-    state = _replicas_state(fleet.host)
+    state = replicas_state(fleet.host)
     assert (state.state, state.detail) == ("down", "replica 1: no connection; replica 2: no connection")
     for number in (0, 1):
         fleet.start_again(number)

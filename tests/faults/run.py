@@ -22,8 +22,8 @@ from app import failpoints
 from app.cli.serve import run_server
 from app.cli.words import Words
 from app.generate.llm import FixedEndpoint, OpenAICompatibleModel
+from app.parts import Parts
 from app.ports import OcrLimits, Progress, RecognisedLine, RecognisedPage
-from app.services import Parts
 from app.settings import Settings
 from app.wiring import reading
 from tests.fixtures.embedders import WordEmbedder

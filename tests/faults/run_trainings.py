@@ -20,7 +20,7 @@ from app.evaluation.courtesy import Courtesy
 from app.finetune.jobs import TrainingJobs, TrainingParts
 from app.finetune.preparation import Preparation
 from app.generate.llm import FixedEndpoint, OpenAICompatibleModel
-from app.services import Parts
+from app.parts import Parts
 from app.settings import Settings
 from app.wiring import build_adapters, build_services, served_base
 from tests.faults.run import Watcher

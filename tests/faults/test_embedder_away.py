@@ -12,9 +12,10 @@ from fastapi.testclient import TestClient
 from app.api.app import create_app
 from app.catalogue.keys import Role
 from app.generate.llm import FixedEndpoint, OpenAICompatibleModel
+from app.parts import Parts
 from app.retrieve.embed_remote import RemoteEmbedder
 from app.retrieve.prefixes import Prefixes
-from app.services import Parts, Services
+from app.services import Services
 from app.settings import Settings
 from app.wiring import build_services
 from tests.fixtures.embedding_server import REFUSED, EmbeddingServer, Fault
@@ -84,7 +85,7 @@ def test_documents_wait_for_it_and_go_on_by_themselves(kettles: Kettles, fault: 
     try:
         jobs = [kettles.upload(f"{fault}-{n}.md", f"# Pump\n\nThe {fault} pump {n} runs at 3 bar.") for n in range(2)]
         assert kettles.becomes(jobs[0], state="running", stage="waiting")
-        embedding = next(one for one in kettles.services.breakers() if one.part == "embedder")
+        embedding = next(one for one in kettles.services.health.breakers() if one.part == "embedder")
         assert wait_for(lambda: embedding.is_open, WAIT_SECONDS)
         assert kettles.search() == (503, "embedder_unavailable")
         ready = kettles.client.get("/readyz")

@@ -21,7 +21,7 @@ from app.api.app import create_app
 from app.catalogue.keys import Role
 from app.errors import IndexUnavailable
 from app.generate.llm import FixedEndpoint, OpenAICompatibleModel
-from app.services import Parts
+from app.parts import Parts
 from app.settings import Settings
 from app.wiring import build_services
 from tests.faults.scenarios import SMALL, small

@@ -14,7 +14,7 @@ from fastapi.testclient import TestClient
 
 from app.api.app import create_app
 from app.generate.llm import FixedEndpoint, OpenAICompatibleModel
-from app.services import Parts
+from app.parts import Parts
 from app.settings import Settings
 from app.wiring import build_services
 from tests.fixtures.codes import MANUAL, pairs

@@ -27,7 +27,7 @@ from app.api.events import EVENT_STREAM, HEADERS, KEEP_ALIVE_SECONDS
 from app.api.questions import GONE, while_connected
 from app.conversing import Conversing
 from app.errors import ManualqaError
-from app.services import Question
+from app.questions import Question
 from app.types import Answer, Channel, Language
 
 router = APIRouter(prefix="/v1/chat", tags=["openai"], dependencies=[reader], responses=FAULT_RESPONSES)
@@ -88,7 +88,7 @@ async def complete_chat(
     asked = asked_of(body.messages, services.settings.max_question_characters)
     model = await to_thread.run_sync(asked_model, services, body.model)
     question = Question(model.base.id, asked.question, adapter=model.adapter, asker=key.id, channel=Channel.OPENAI)
-    await to_thread.run_sync(services.check_question, question)
+    await to_thread.run_sync(services.questions.check_question, question)
     await count_questions(services, key)
     frame = _Frame(body.model)
     if body.stream:

@@ -64,7 +64,7 @@ def _texts(body: EmbeddingsIn, settings: Settings) -> list[str]:
 
 def _embedder(services: Services, body: EmbeddingsIn) -> Embedder:
     """The model that was asked for; raises as `Services.embedder`, `ModelNotFound` and `ParameterUnsupported`."""
-    embedder = services.embedder
+    embedder = services.embedding.require()
     if body.model != embedder.fingerprint.rpartition("@")[0]:
         raise ModelNotFound(ref=body.model[:60])
     if body.dimensions not in (None, embedder.dimensions):

@@ -71,7 +71,7 @@ def show_settings(knowledge_base_id: str, request: Request, services: ServicesDe
     rebuilds = services.jobs.all(JobFilter(base.id, kind=JobKind.REBUILD, states=OPEN), 1, 0)
     calibration = services.calibrations.find(base.id)
     holding = None if calibration is None else calibration.holding(base.fingerprint, services.model.name).threshold
-    uncalibrated = services.uncalibrated(base).threshold or 0.0
+    uncalibrated = services.questions.uncalibrated(base).threshold or 0.0
     promotion = services.promotions.present(base.id)
     promoted = None if promotion is None else promotion.adapter_id
     return render(
@@ -80,7 +80,7 @@ def show_settings(knowledge_base_id: str, request: Request, services: ServicesDe
         key=key,
         base=base,
         usual=uncalibrated if holding is None else holding,
-        calibration=services.calibration_state(base),
+        calibration=services.questions.calibration_state(base),
         rebuild=rebuilds[0] if rebuilds else None,
         model=services.model.name,
         adapter=None if promoted is None else services.adapters.find(promoted),

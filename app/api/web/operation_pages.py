@@ -25,8 +25,9 @@ from app.catalogue.alarms import Alarm
 from app.catalogue.operations import CallFilter, Period
 from app.catalogue.records import Key
 from app.catalogue.tables import now
+from app.parts import PartState
 from app.phrases import translated
-from app.services import PartState, Services
+from app.services import Services
 from app.types import Language
 
 router = APIRouter(prefix="/operations", route_class=PageRoute, include_in_schema=False)
@@ -105,7 +106,7 @@ async def show_operations(
     """Figures of a period beside the one before, over time, and by knowledge base, model and adapter."""
     chosen = next((one for one in Period if one == period), Period.DAY)
     wanted = CallFilter(wanted.knowledge_base_id or None, wanted.model or None, wanted.adapter_id or None)
-    parts = await services.parts()
+    parts = await services.health.parts()
     shown = partial(_page, request, services, key, wanted, chosen, parts)
     return await to_thread.run_sync(shown)
 

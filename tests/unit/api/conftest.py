@@ -18,7 +18,8 @@ from fastapi.testclient import TestClient
 from app.api.app import create_app
 from app.catalogue.keys import Role
 from app.generate.llm import FixedEndpoint, OpenAICompatibleModel
-from app.services import Parts, Services
+from app.parts import Parts
+from app.services import Services
 from app.settings import Settings
 from app.wiring import build_services
 from tests.fixtures.adapters import NotedHost, a_base_folder

@@ -216,7 +216,7 @@ def test_what_fails_after_the_first_event_is_kept_with_its_reason(
     api: Api, kettle: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     conversation = begin(api, kettle)
-    check, calls = api.services.check_question, []
+    check, calls = api.services.questions.check_question, []
 
     def gone(question: Any) -> Any:  # noqa: ANN401
         calls.append(question)

@@ -14,7 +14,8 @@ from app.api.app import create_app
 from app.catalogue.keys import Role
 from app.generate.llm import FixedEndpoint, OpenAICompatibleModel
 from app.models.training_base import TrainingBase
-from app.services import Parts, Services
+from app.parts import Parts
+from app.services import Services
 from app.settings import Settings
 from app.wiring import build_services
 from tests.fixtures.catalogues import Catalogue, a_catalogue

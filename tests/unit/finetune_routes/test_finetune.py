@@ -17,7 +17,8 @@ from app.evaluation.courtesy import Courtesy
 from app.finetune.jobs import TrainingJobs, TrainingParts
 from app.finetune.preparation import Preparation
 from app.generate.llm import FixedEndpoint, OpenAICompatibleModel
-from app.services import Parts, Services
+from app.parts import Parts
+from app.services import Services
 from app.settings import Settings
 from app.wiring import build_adapters, build_services, served_base
 from tests.fixtures.codes import MANUAL, pair, pairs
