@@ -197,7 +197,7 @@ def test_what_is_wrong_with_a_request_is_told_in_chinese(api: Api) -> None:
 
 def test_readiness_says_why_a_part_is_away_in_chinese(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     away = OpenAICompatibleModel("away", FixedEndpoint("http://127.0.0.1:1/v1"), first_token_seconds=1, total_seconds=1)
-    monkeypatch.setattr(api.services, "_model", away)
+    monkeypatch.setattr(api.services.health, "_model", away)
     assert api.client.get("/readyz", headers=ZH).json()["parts"]["model"]["detail"] == "无法连接"
     assert api.client.get("/readyz").json()["parts"]["model"]["detail"] == "no connection"
     assert api.client.portal is not None

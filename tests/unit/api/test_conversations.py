@@ -222,7 +222,7 @@ def test_what_fails_after_the_first_event_is_kept_with_its_reason(
         calls.append(question)
         return check(question) if len(calls) == 1 else api.services.bases.get("kb-none")
 
-    monkeypatch.setattr(api.services, "check_question", gone)
+    monkeypatch.setattr(api.services.questions, "check_question", gone)
     found = ask(api, conversation, "What does E-04 mean?")
     assert [name for name, _ in found] == ["turn", "error"]
     assert found[1][1]["code"] == "knowledge_base_not_found"
@@ -237,7 +237,7 @@ def test_a_crash_leaves_no_turn_open(api: Api, kettle: str, monkeypatch: pytest.
     def crash(_: object) -> None:
         raise RuntimeError("inner state")
 
-    monkeypatch.setattr(api.services, "search", crash)
+    monkeypatch.setattr(api.services.questions, "search", crash)
     with capture_logs(), pytest.raises(RuntimeError):
         api.client.post(f"/v1/conversations/{conversation}/ask", json={"question": "E-04?"})
     [turn] = shown(api, conversation)["turns"]
