@@ -61,7 +61,7 @@ screenshots: $(STAMP) browser ## Take the pictures of the pages in docs/images a
 test: $(STAMP) browser postgres ## Run all tests but those of vLLM and Milvus, in a real browser too (first time: environment, weights, Chromium)
 	@$(BIN)/manualqa models pull $(TEST_MODELS)
 	@$(BIN)/python -m tests.deploy.environment > /dev/null
-	@$(call pytest,-n $(TEST_WORKERS) --dist loadfile,--durations=10 --ignore=tests/web --ignore=tests/system --ignore=tests/vllm --ignore=tests/milvus)
+	@$(call pytest,-n $(TEST_WORKERS) --dist loadfile --no-loadscope-reorder,--durations=10 --ignore=tests/web --ignore=tests/system --ignore=tests/vllm --ignore=tests/milvus)
 	@$(call pytest,,--durations=5 tests/system)
 	@$(call pytest,-n $(WEB_WORKERS) --dist loadfile,--durations=5 tests/web)
 

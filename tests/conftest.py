@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+import structlog
 from hypothesis import settings
 
 from tests.fixtures.postgres import PostgresServer, a_postgres
@@ -16,6 +17,17 @@ if TYPE_CHECKING:
 
 settings.register_profile("shared machine", deadline=None, derandomize=True)  # a busy core is no failure
 settings.load_profile("shared machine")
+structlog.configure(
+    [
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso"),
+        structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback),  # in colour it takes seconds
+    ]
+)
+
+_LONGEST = ("tests/faults", "tests/unit/finetune", "tests/deploy", "tests/fuzz", "tests/unit/cli", "tests/contract")
+"""Folders with files of a minute or so: begun first, so that no worker is left with one when the others are done."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -27,7 +39,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leaves out what is marked `campaign`, unless it was asked for."""
+    """Leaves out what is marked `campaign`, unless it was asked for; what takes long comes first."""
+    items.sort(key=lambda item: not item.nodeid.startswith(_LONGEST))
     if config.getoption("--campaign"):
         return
     left_out = [item for item in items if item.get_closest_marker("campaign")]

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import Final, Self
+from typing import TYPE_CHECKING, Final, Self
 
-from app.catalogue.operations import Figures
-from app.settings import Settings
 from app.types import CallOutcome
+
+if TYPE_CHECKING:  # the command line names rules, and need not wait for a database's libraries
+    from app.catalogue.operations import Figures
+    from app.settings import Settings
 
 MARGIN: Final = 0.2
 """How far inside its limit a figure has to be before an alarm recovers, as a share of the limit."""
