@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+
 import structlog
 from anyio import to_thread
 from sqlalchemy import Engine, select
@@ -15,6 +17,7 @@ from app.generate.guarded_model import GuardedModel
 from app.generate.replicas import ReplicaHost
 from app.ingest.files import FileStore
 from app.parts import Guards, PartState
+from app.settings import Settings
 
 log = structlog.get_logger(__name__)
 
@@ -110,3 +113,9 @@ def _state(part: Watched) -> PartState:
     except ManualqaError as error:
         return PartState("down", required=True, detail=str(error.params.get("reason", "")))
     return PartState("ready", required=True)
+
+
+def free_disk_mb(settings: Settings) -> int:
+    """Of the fullest disk that this process writes to."""
+    folders = {settings.data_dir, settings.files_dir or settings.data_dir}
+    return min(shutil.disk_usage(folder).free for folder in folders if folder.exists()) // 1_000_000

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
@@ -59,6 +58,7 @@ from app.generate.hosting import EngineHost, VllmHost
 from app.generate.llm import Endpoint, FixedEndpoint, OpenAICompatibleModel
 from app.generate.model_server import EngineConfig
 from app.generate.replicas import ReplicaHost, SpreadEndpoint
+from app.health import free_disk_mb
 from app.ingest import ocr
 from app.ingest.backup.restoring import Restore, check_backup, copy_databases, prepare_folder
 from app.ingest.blobs.cache import BlobCache
@@ -350,12 +350,6 @@ def _ways(settings: Settings) -> list[Way]:
         recipients = [one.strip() for one in settings.alarm_mail_to.split(",")]
         ways.append(Mail(server, settings.alarm_mail_from, recipients, languages))
     return ways
-
-
-def free_disk_mb(settings: Settings) -> int:
-    """Of the fullest disk that this process writes to."""
-    folders = {settings.data_dir, settings.files_dir or settings.data_dir}
-    return min(shutil.disk_usage(folder).free for folder in folders if folder.exists()) // 1_000_000
 
 
 def build_adapters(services: Services) -> Adapters:

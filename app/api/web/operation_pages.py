@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -25,6 +24,7 @@ from app.catalogue.alarms import Alarm
 from app.catalogue.operations import CallFilter, Period
 from app.catalogue.records import Key
 from app.catalogue.tables import now
+from app.health import free_disk_mb
 from app.parts import PartState
 from app.phrases import translated
 from app.services import Services
@@ -118,7 +118,7 @@ def _page(
     found = operations_out(services, period, services.operations.report(period, wanted, at))
     disk, alarms, language = None, None, request_language(request)
     if key.knowledge_base_ids is None:
-        disk = shutil.disk_usage(services.settings.data_dir).free // 1_000_000
+        disk = free_disk_mb(services.settings)
         alarms = request.app.state.alarming
     return render(
         request,
