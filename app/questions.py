@@ -102,9 +102,10 @@ class Questions:
 
     async def found(self, question: Question) -> SearchResult:
         """What `search` finds, in the other language too where the model is free to translate: nobody waits for it."""
+        base = await to_thread.run_sync(self.check_question, question)
         with patience(Patience.NONE):
-            worded = await self.worded(question)
-        return await to_thread.run_sync(self.search, worded, limiter=self._searching)
+            worded = await self._worded(base, question)
+        return await to_thread.run_sync(self._search, base, worded, limiter=self._searching)
 
     async def worded(self, question: Question) -> Question:
         """The question with its wording in the other language, where the manuals are also in that one.
@@ -112,7 +113,9 @@ class Questions:
         Costs a short call of the model then; without the model the question stays as it is. Raises what
         `check_question` does.
         """
-        base = await to_thread.run_sync(self.check_question, question)
+        return await self._worded(await to_thread.run_sync(self.check_question, question), question)
+
+    async def _worded(self, base: KnowledgeBase, question: Question) -> Question:
         if self._wordings is None or question.also:
             return question
         other = await self._wordings.other(base, question.text)
@@ -124,7 +127,9 @@ class Questions:
         All of a result comes from one state: where a document or a generation comes or goes meanwhile, the search is
         done again, so that it never shows some passages of a document and misses others.
         """
-        base = self.check_question(question)
+        return self._search(self.check_question(question), question)
+
+    def _search(self, base: KnowledgeBase, question: Question) -> SearchResult:
         for _ in range(_MOST_SWAPS):
             fault: IndexUnavailable | None = None
             try:
@@ -184,12 +189,13 @@ class Questions:
         server = Tuning(threshold=self._settings.threshold)
         return server.over(default_tuning(base.fingerprint.embedder)).over(self._answerer.limits.tuning())
 
-    async def ask_stream(self, question: Question) -> AsyncGenerator[AnswerEvent]:
+    async def ask_stream(self, question: Question, base: KnowledgeBase | None = None) -> AsyncGenerator[AnswerEvent]:
         """Sources, then tokens, then the checked answer; raises as `search` does, before the first event.
 
-        A user's question is recorded as it ends.
+        `base` is what `check_question` gave a moment ago, where the asker has it. A user's question is recorded as it
+        ends.
         """
-        events = self._ask_stream(question)
+        events = self._ask_stream(question, base)
         if question.channel is not None:
             asked = Asked(question.knowledge_base_id, question.asker, question.channel, question.text)
             events = self._recorder.recorded(asked, events)
@@ -197,12 +203,12 @@ class Questions:
             async for event in events:
                 yield event
 
-    async def _ask_stream(self, question: Question) -> AsyncGenerator[AnswerEvent]:
-        base = await to_thread.run_sync(self.check_question, question)
+    async def _ask_stream(self, question: Question, known: KnowledgeBase | None) -> AsyncGenerator[AnswerEvent]:
+        base = await to_thread.run_sync(self.check_question, question) if known is None else known
         started = time.monotonic()
-        question = await self.worded(question)
+        question = await self._worded(base, question)
         worded_seconds = time.monotonic() - started
-        result = await to_thread.run_sync(self.search, question, limiter=self._searching)
+        result = await to_thread.run_sync(self._search, base, question, limiter=self._searching)
         result = replace(result, seconds=result.seconds + worded_seconds)
         chosen = question.language or base.settings.language
         language: Language = "zh" if (chosen or detect_language(question.text)) == "zh" else "en"
@@ -226,9 +232,9 @@ class Questions:
         stand_in = self._calibrated(base) if author.adapter is not None else None
         return replace(author, stand_in=stand_in), self._calibrated(base, author.adapter)
 
-    async def ask(self, question: Question) -> Answer:
-        """The checked answer; raises as `search` does."""
-        return await checked_answer(self.ask_stream(question))
+    async def ask(self, question: Question, base: KnowledgeBase | None = None) -> Answer:
+        """The checked answer; see `ask_stream`."""
+        return await checked_answer(self.ask_stream(question, base))
 
 
 async def checked_answer(events: AsyncGenerator[object]) -> Answer:

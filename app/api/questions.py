@@ -33,7 +33,7 @@ from app.api.schemas import (
     SentenceOut,
     TimingsOut,
 )
-from app.catalogue.records import Key
+from app.catalogue.records import Key, KnowledgeBase
 from app.errors import InvalidInput, ManualqaError
 from app.generate.events import AnswerEvent, DoneEvent, SourcesEvent, TokenEvent
 from app.questions import Question
@@ -82,11 +82,11 @@ async def ask(
     of the manuals' own sentences and `mode` is `extractive`.
     """
     question = put(knowledge_base_id, body, key, Channel.API)
-    await to_thread.run_sync(services.questions.check_question, question)
+    base = await to_thread.run_sync(services.questions.check_question, question)
     await count_questions(services, key)
     if body.stream or EVENT_STREAM in request.headers.get("accept", ""):
-        return StreamingResponse(_events(services, question, language), media_type=EVENT_STREAM, headers=HEADERS)
-    answer = await while_connected(request, services.questions.ask(question))
+        return StreamingResponse(_events(services, question, base, language), media_type=EVENT_STREAM, headers=HEADERS)
+    answer = await while_connected(request, services.questions.ask(question, base))
     return Response(status_code=GONE) if answer is None else answer_out(answer)
 
 
@@ -129,9 +129,11 @@ async def while_connected(request: Request, work: Awaitable[T]) -> T | None:
     return result
 
 
-async def _events(services: Services, question: Question, language: Language) -> AsyncIterator[bytes]:
+async def _events(
+    services: Services, question: Question, base: KnowledgeBase, language: Language
+) -> AsyncIterator[bytes]:
     try:
-        async with aclosing(services.questions.ask_stream(question)) as events:
+        async with aclosing(services.questions.ask_stream(question, base)) as events:
             async for event in events:
                 yield encoded(event)
     except ManualqaError as error:

@@ -237,7 +237,7 @@ def test_a_crash_leaves_no_turn_open(api: Api, kettle: str, monkeypatch: pytest.
     def crash(_: object) -> None:
         raise RuntimeError("inner state")
 
-    monkeypatch.setattr(api.services.questions, "search", crash)
+    monkeypatch.setattr(api.services.questions, "_search", crash)
     with capture_logs(), pytest.raises(RuntimeError):
         api.client.post(f"/v1/conversations/{conversation}/ask", json={"question": "E-04?"})
     [turn] = shown(api, conversation)["turns"]
