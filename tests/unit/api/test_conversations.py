@@ -234,7 +234,7 @@ def test_what_fails_after_the_first_event_is_kept_with_its_reason(
 def test_a_crash_leaves_no_turn_open(api: Api, kettle: str, monkeypatch: pytest.MonkeyPatch) -> None:
     conversation = begin(api, kettle)
 
-    def crash(_: object) -> None:
+    def crash(*_: object) -> None:
         raise RuntimeError("inner state")
 
     monkeypatch.setattr(api.services.questions, "_search", crash)
