@@ -30,18 +30,23 @@ class Wordings:
         """The question in the other language; None where no manual needs it or the model cannot translate now."""
         asked = detect_language(question)
         wanted: Language = "en" if asked == "zh" else "zh"
-        if wanted not in await to_thread.run_sync(self._languages_of, base):
+        languages = self._languages.get(_state(base))
+        if languages is None:
+            languages = await to_thread.run_sync(self._languages_of, base)
+        if wanted not in languages:
             return None
         return await self._translator.translated(question, wanted)
 
     def _languages_of(self, base: KnowledgeBase) -> frozenset[Language]:
-        key = (base.index_id, base.ready, base.last_ready_at)
-        known = self._languages.get(key)
-        if known is None:
-            counts = Counter(detect_language(text) for text in self._contents.sample(base.index_id))
-            least = _LEAST_SHARE * counts.total()
-            known = frozenset(language for language, count in counts.items() if count >= least)
-            self._languages[key] = known
-            if len(self._languages) > _KEPT:
-                self._languages.popitem(last=False)
-        return known
+        counts = Counter(detect_language(text) for text in self._contents.sample(base.index_id))
+        least = _LEAST_SHARE * counts.total()
+        found = frozenset(language for language, count in counts.items() if count >= least)
+        self._languages[_state(base)] = found
+        if len(self._languages) > _KEPT:
+            self._languages.popitem(last=False)
+        return found
+
+
+def _state(base: KnowledgeBase) -> tuple[object, ...]:
+    """The same as long as a knowledge base has the same documents."""
+    return base.index_id, base.ready, base.last_ready_at

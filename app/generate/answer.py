@@ -6,7 +6,6 @@ import time
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
-from functools import partial
 
 import structlog
 from anyio import to_thread
@@ -136,7 +135,7 @@ class Answerer:
             log.warning("answer_degraded", reason=error.code(), detail=error.detail)
             yield DoneEvent(await self._extracted(draft, draft.passages, error.message(language)))
             return
-        yield DoneEvent(await self._checked(draft, draft.passages))
+        yield DoneEvent(await self._checked(draft))
 
     async def _tokens(self, draft: _Draft, result: SearchResult) -> AsyncGenerator[str]:
         """What may be shown as it comes, of the model alone where a promotion's adapter is not there."""
@@ -144,9 +143,8 @@ class Answerer:
         while True:
             most = draft.author.context_tokens or self.limits.context_tokens
             with tracing.within("prompt") as span:
-                draft.passages = await to_thread.run_sync(select_passages, words, result.hits, most)
+                await to_thread.run_sync(draft.select, words, most)
                 span.note(passages=len(draft.passages))
-            draft.strange = bool(missing_names(draft.question, draft.passages, draft.language))
             try:
                 async with aclosing(self._written(draft, draft.passages)) as tokens:
                     async for text in tokens:
@@ -165,7 +163,7 @@ class Answerer:
         draft.model = self.model.name
         messages = grounded_messages(draft.question, passages, draft.language, author.prompt)
         weighed = False
-        screen = draft.screen()
+        screen = draft.screen
         stream = self.model.stream(messages, self.limits.max_answer_tokens, author.adapter)
         async with aclosing(stream) as pieces:
             async for piece in pieces:
@@ -178,7 +176,7 @@ class Answerer:
                 shown = screen.read(reply.read(piece))
                 if reply.begun and not weighed:
                     weighed = True
-                    if self._doubtful(draft, passages):
+                    if self._doubtful(draft):
                         return
                 if reply.surely_refused or reply.is_lost:
                     return
@@ -188,34 +186,35 @@ class Answerer:
         if rest := screen.read(reply.end()) + screen.end():
             yield rest
 
-    async def _checked(self, draft: _Draft, passages: Sequence[Passage]) -> Answer:
+    async def _checked(self, draft: _Draft) -> Answer:
         reply = draft.reply
-        if reply.refused or self._doubtful(draft, passages):
+        if reply.refused or self._doubtful(draft):
             return draft.refused(RefusalReason.NOT_IN_MANUALS)
-        check = partial(
-            ground,
-            draft.question,
-            reply.answer,
-            passages,
-            reply.quote,
-            self._embedder,
-            self.limits.rules,
-            sure=reply.written != "" and reply.doubt <= self.limits.no_doubt,
-        )
         with tracing.within("check") as span:
-            grounding = _screened(await to_thread.run_sync(check), draft.screen(), draft.language)
+            grounding = await to_thread.run_sync(self._grounded, draft)
             span.note(sentences=len(grounding.sentences), withheld=len(grounding.withheld))
         if not grounding.citations:
             return draft.refused(RefusalReason.NOT_GROUNDED, withheld=grounding.withheld)
-        documents = {citation.document_id for citation in grounding.citations}
-        cited = [p for p in passages if p.best.chunk.document_id in documents]
-        draft.strange = draft.strange or bool(missing_names(draft.question, cited, draft.language))
-        if self._doubtful(draft, cited):
+        if self._doubtful(draft):
             return draft.refused(RefusalReason.NOT_IN_MANUALS)
         return draft.generated(grounding)
 
-    def _doubtful(self, draft: _Draft, passages: Sequence[Passage]) -> bool:
-        """Whether the model came too near to not quoting for an answer from these passages; see `AnswerLimits`.
+    def _grounded(self, draft: _Draft) -> Grounding:
+        """The checked sentences; the draft is strange where what they cite is. CPU-bound."""
+        reply = draft.reply
+        sure = reply.written != "" and reply.doubt <= self.limits.no_doubt
+        found = ground(
+            draft.question, reply.answer, draft.passages, reply.quote, self._embedder, self.limits.rules, sure=sure
+        )
+        grounding = _screened(found, draft.screen, draft.language)
+        documents = {citation.document_id for citation in grounding.citations}
+        cited = [p for p in draft.passages if p.best.chunk.document_id in documents]
+        if cited:
+            draft.note_names(cited)
+        return grounding
+
+    def _doubtful(self, draft: _Draft) -> bool:
+        """Whether the model came too near to not quoting for an answer from the passages; see `AnswerLimits`.
 
         An answer behind "no quote" is left to the check where the passages speak of all that the question names: small
         models write it where they know the answer but not the sentence.
@@ -223,7 +222,7 @@ class Answerer:
         limits = draft.tuning
         if draft.keep_doubtful or draft.reply.doubt <= (limits.most_doubt_strange or 0.0):
             return False
-        if missing_names(draft.question, passages, draft.language):
+        if draft.strange:
             return True
         return draft.reply.doubt > (limits.most_doubt or 0.0) and not draft.reply.gave_no_quote
 
@@ -258,6 +257,7 @@ class _Draft:
     author: Author = field(default_factory=Author)
     hits: Sequence[Hit] = ()
     passages: Sequence[Passage] = ()
+    screen: Screen = field(default_factory=lambda: Screen("", ()))
     strange: bool | None = None
     sources_at: float = 0.0
     first_token_at: float | None = None
@@ -265,8 +265,15 @@ class _Draft:
     model: str | None = None
     usage: Usage | None = None
 
-    def screen(self) -> Screen:
-        return Screen(self.question, self.hits)
+    def select(self, words: str, most_tokens: int) -> None:
+        """The passages that the model gets, and what is told of them and screened by them. CPU-bound."""
+        self.passages = select_passages(words, self.hits, most_tokens)
+        self.screen = Screen(self.question, self.hits)
+        self.note_names(self.passages)
+
+    def note_names(self, passages: Sequence[Passage]) -> None:
+        """It is strange where the question names what these passages never mention."""
+        self.strange = bool(missing_names(self.question, passages, self.language))
 
     def elapsed(self) -> float:
         return time.monotonic() - self.started
