@@ -7,10 +7,12 @@ import re
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
-from app.text.sentences import Span, sentence_spans
+from app.text.sentence_tokens import TokenedSentence, sentence_tokens
+from app.text.sentences import Span
 from app.text.table_headers import table_header
-from app.text.tokens import index_tokens, query_tokens
+from app.text.tokens import query_tokens
 from app.types import Hit
 
 _RANK_PRIOR = 0.9
@@ -28,6 +30,9 @@ _TOUCHING = 2
 
 _TABLE_ROW = re.compile(r"\t|\s\|\s|^\||\S {2,}\S+ {2,}\S")
 _LEAST_TOKENS = 60
+
+_ESTIMATES_KEPT = 8192
+"""Of sentences, about 2 MB."""
 
 CountTokens = Callable[[str], int]
 
@@ -99,6 +104,7 @@ class Passage:
         return "".join(parts).strip()
 
 
+@lru_cache(maxsize=_ESTIMATES_KEPT)
 def estimate_tokens(text: str) -> int:
     """Tokens of a Qwen-like vocabulary, by rule: 0.7 a Chinese character, 1 a digit, 0.25 a letter, 0.6 a mark."""
     total = 0.0
@@ -129,8 +135,9 @@ def select_passages(
     Sentences are taken by the share of the question's telling words in them and around them and by their hit's rank;
     a sentence that two overlapping chunks hold is taken once.
     """
-    spans = [sentence_spans(hit.chunk.text) for hit in hits]
-    chosen = _choose(_candidates(question, hits, spans), hits, spans, budget_tokens, count_tokens)
+    read = [sentence_tokens(hit.chunk.text) for hit in hits]
+    spans = [[sentence.span for sentence in sentences] for sentences in read]
+    chosen = _choose(_candidates(question, read), hits, spans, budget_tokens, count_tokens)
     windows = [
         Window(hit, start, end)
         for index, hit in enumerate(hits)
@@ -139,11 +146,9 @@ def select_passages(
     return _merged(windows)
 
 
-def _candidates(question: str, hits: Sequence[Hit], spans: Sequence[Sequence[Span]]) -> list[_Candidate]:
+def _candidates(question: str, read: Sequence[Sequence[TokenedSentence]]) -> list[_Candidate]:
     wanted = set(query_tokens(question))
-    found = [
-        [wanted.intersection(index_tokens(span.of(hit.chunk.text))) for span in spans[i]] for i, hit in enumerate(hits)
-    ]
+    found = [[wanted & sentence.tokens for sentence in sentences] for sentences in read]
     frequency = Counter(token for sentences in found for tokens in sentences for token in tokens)
     count = sum(len(sentences) for sentences in found)
     weight = {token: math.log(1 + count / frequency[token]) for token in frequency}
@@ -179,13 +184,14 @@ def _choose(
 ) -> dict[int, set[int]]:
     """Sentence indexes by hit index."""
     chosen: dict[int, set[int]] = {}
-    covered: list[tuple[str, int, int]] = []
+    covered: dict[str, list[tuple[int, int]]] = {}
     left = budget
     for candidate in candidates:
         hit = hits[candidate.hit_index]
         span = spans[candidate.hit_index][candidate.sentence_index]
-        place = (hit.chunk.document_id, hit.chunk.start + span.start, hit.chunk.start + span.end)
-        if any(_holds(other, place) for other in covered):
+        start, end = hit.chunk.start + span.start, hit.chunk.start + span.end
+        places = covered.setdefault(hit.chunk.document_id, [])
+        if any(first <= start and end <= last for first, last in places):
             continue
         cost = count_tokens(span.of(hit.chunk.text)) + (0 if candidate.hit_index in chosen else _SOURCE_TOKENS)
         if cost > left and chosen:
@@ -193,13 +199,9 @@ def _choose(
                 break
             continue
         left -= cost
-        covered.append(place)
+        places.append((start, end))
         chosen.setdefault(candidate.hit_index, set()).add(candidate.sentence_index)
     return chosen
-
-
-def _holds(outer: tuple[str, int, int], inner: tuple[str, int, int]) -> bool:
-    return outer[0] == inner[0] and outer[1] <= inner[1] and inner[2] <= outer[2]
 
 
 def _runs(text: str, spans: Sequence[Span], chosen: set[int]) -> list[tuple[int, int]]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from app.generate.context import Passage
-from app.text.sentences import sentence_spans
+from app.text.sentence_tokens import sentence_tokens
 from app.text.tokens import index_tokens
 from app.types import Citation, Hit
 
@@ -47,13 +47,13 @@ def evidence_of(passages: Iterable[Passage]) -> list[Evidence]:
     for passage in passages:
         for window in passage.windows:
             chunk = window.hit.chunk
-            for span in sentence_spans(chunk.text):
+            for sentence in sentence_tokens(chunk.text):
+                span = sentence.span
                 place = (chunk.document_id, chunk.start + span.end)
                 if span.start >= window.end or span.end <= window.start or place in seen:
                     continue
                 seen.add(place)
-                tokens = frozenset(index_tokens(span.of(chunk.text)))
-                found.append(Evidence(window.hit, span.start, span.end, tokens))
+                found.append(Evidence(window.hit, span.start, span.end, sentence.tokens))
     return found
 
 
@@ -76,7 +76,7 @@ class Weights:
 def widened(evidence: Evidence, sentences_before: int, sentences_after: int) -> Evidence:
     """The same with neighbouring sentences of its chunk taken in, as one slice that is still quotable."""
     text = evidence.hit.chunk.text
-    spans = sentence_spans(text)
+    spans = [sentence.span for sentence in sentence_tokens(text)]
     here = next((i for i, span in enumerate(spans) if span.start <= evidence.start < span.end), None)
     if here is None:
         return evidence
