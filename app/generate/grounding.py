@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
 import structlog
@@ -49,6 +50,9 @@ _QUOTED = 0.8
 """Share of a sentence's words in the model's quote from which on it is quoted."""
 
 _SHORT_QUOTE = 30
+
+_SENTENCES_KEPT = 8192
+"""Whose codes are kept, the last ones used: what many ask about comes again. About 2 MB."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -262,9 +266,10 @@ def _names_something_new(text: str, question: str) -> bool:
     return any(form not in normalised(question) for form in _FORM.findall(normalised(text)))
 
 
-def _codes(text: str) -> list[tuple[str, str]]:
+@lru_cache(maxsize=_SENTENCES_KEPT)
+def _codes(text: str) -> tuple[tuple[str, str], ...]:
     """Codes of a family, such as E-04, PV2 or S11, in order, as (letters, number)."""
-    return [(letters, number.lstrip("0")) for letters, number in _CODE.findall(normalised(text))]
+    return tuple((letters, number.lstrip("0")) for letters, number in _CODE.findall(normalised(text)))
 
 
 def _named_numbers(question: str) -> list[tuple[str, str]]:
