@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from concurrent.futures import Future
+from concurrent.futures import TimeoutError as FutureTimeout
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, ParamSpec, TypeVar
+from queue import SimpleQueue
+from typing import ParamSpec, TypeVar
 
 import structlog
 from dbos import DBOS, DBOSClient, EnqueueOptions, SetWorkflowID, WorkflowStatus
@@ -32,6 +35,8 @@ _OPEN = frozenset({"PENDING", "ENQUEUED", "DELAYED"})
 _LONGEST_PAUSE_SECONDS = 5.0
 _LOOK_SECONDS = 1.0
 """Between two looks whether a part that is away has come back; its breaker says how often it is asked itself."""
+_PLACE_SECONDS = 5.0
+"""What is waited for a place in a queue: DBOS itself tries until another process lets go of the queues' database."""
 _LISTED = 500
 """Workflows asked for in one query."""
 _RECOVERIES = 1_000_000
@@ -101,6 +106,7 @@ class Durable:
         self._limits = limits
         self._stopping = threading.Event()
         self._names: dict[object, str] = {}
+        self._places = _InOrder("places in queues")
         self._client: DBOSClient | None = None
         if not place.works:
             self._client = DBOSClient(
@@ -198,7 +204,10 @@ class Durable:
         return tried
 
     def enqueue(self, queue: str, identity: str, workflow: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> None:
-        """Puts a workflow in a queue; the same identity twice is one."""
+        """Puts a workflow in a queue, also from within another one; the same identity twice is one.
+
+        Where the queues are locked or away it comes to its place once they are there again; nobody waits for that.
+        """
         if self._client is not None:
             options = EnqueueOptions(
                 queue_name=queue,
@@ -208,8 +217,13 @@ class Durable:
             )
             self._client.enqueue(options, *args, **kwargs)
             return
-        with SetWorkflowID(identity):
-            DBOS.enqueue_workflow(queue, workflow, *args, **kwargs)
+
+        def place() -> None:
+            with SetWorkflowID(identity):
+                DBOS.enqueue_workflow(queue, workflow, *args, **kwargs)
+
+        if not self._places.run(place, _PLACE_SECONDS):
+            log.warning("queue_locked", queue=queue, workflow_id=identity)
 
     def is_lost(self, identity: str) -> bool | None:
         """Whether a workflow will not go on, as it has ended or another version began it; None where it is unknown."""
@@ -276,11 +290,32 @@ class Durable:
         return again
 
 
-def apart(run: Callable[[], Any]) -> None:
-    """Runs it outside the workflow that asks for it, whose recorded steps it would be taken for."""
-    thread = threading.Thread(target=run)
-    thread.start()
-    thread.join()
+class _InOrder:
+    """A thread that does what is asked of it in order; a daemon, as what it does may never end."""
+
+    def __init__(self, name: str) -> None:
+        self._asked: SimpleQueue[tuple[Callable[[], None], Future[None]]] = SimpleQueue()
+        threading.Thread(target=self._work, name=name, daemon=True).start()
+
+    def run(self, action: Callable[[], None], seconds: float) -> bool:
+        """Whether it is done after so many seconds; what it raises until then is raised. It goes on by itself."""
+        done: Future[None] = Future()
+        self._asked.put((action, done))
+        try:
+            done.result(seconds)
+        except FutureTimeout:
+            return False
+        return True
+
+    def _work(self) -> None:
+        while True:
+            action, done = self._asked.get()
+            try:
+                action()
+            except BaseException as error:  # noqa: BLE001 - raised again in the asker's thread
+                done.set_exception(error)
+            else:
+                done.set_result(None)
 
 
 @contextmanager

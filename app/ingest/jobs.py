@@ -8,7 +8,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
-from functools import partial
 from typing import Concatenate, ParamSpec, TypeVar
 
 import structlog
@@ -27,7 +26,7 @@ from app.errors import (
     ManualqaError,
     RebuildFailed,
 )
-from app.ingest.durable import Durable, JobPlace, JobQueue, Stopping, TriedInVain, WorkerLimits, apart
+from app.ingest.durable import Durable, JobPlace, JobQueue, Stopping, TriedInVain, WorkerLimits
 from app.ingest.indexing import WINDOW, Stores
 from app.ingest.lanes import LANES, REBUILDS, TAKEN_OVER, TAKEN_OVER_AT_ONCE, Lanes, lane_of
 from app.ingest.pipeline import Pipeline
@@ -285,7 +284,7 @@ class JobEngine:
             self._durable.insist(lambda: pipeline.unexpected(document_id, job_id))
         else:
             for other in hidden:
-                apart(partial(self.enqueue_purge, other))
+                self.enqueue_purge(other)
             return "ready"
         self._durable.insist(lambda: pipeline.clear(document_id))
         return ended
@@ -340,7 +339,7 @@ class JobEngine:
             self._end_if_stopping(job_id, error)
             log.exception("rebuild_failed", index_id=index_id)
             self._durable.insist(lambda: rebuild.fail(index_id, job_id, self._rebuild_failed(index_id)))
-        apart(self.enqueue_retirement)
+        self.enqueue_retirement()
         return ended
 
     def _rebuild_failed(self, index_id: str) -> RebuildFailed:

@@ -268,3 +268,19 @@ def test_a_change_that_cannot_be_written_is_told_so_and_works_again_afterwards(t
         assert server.call("POST", f"/v1/knowledge-bases/{base}/search", json=QUESTION).status_code == 200
     finally:
         server.stop()
+
+
+def test_a_document_is_accepted_while_the_queues_are_locked_and_read_afterwards(tmp_path: Path) -> None:
+    server = FaultServer(tmp_path)
+    server.start()
+    try:
+        base = a_ready_base(server)
+        with locked(server.data / "jobs.sqlite"):
+            began = time.monotonic()
+            job = server.upload(base, "late.md", b"# Late\n\nThe late valve opens at 3 bar.")["job"]["id"]
+            seconds = time.monotonic() - began
+            assert server.get(f"/v1/jobs/{job}")["state"] == "queued"
+        assert seconds < 10
+        assert wait_for(lambda: server.get(f"/v1/jobs/{job}")["state"] == "done", WAIT_SECONDS)
+    finally:
+        server.stop()
