@@ -29,6 +29,8 @@ class Embedding:
         self.embedders = Embedders(embedder, open_named or _no_other)
         self._state = PartState("starting", required=True)
         self._stopping = threading.Event()
+        self.tried = threading.Event()
+        """Set when loading it has come to an end for the first time, good or bad."""
 
     @property
     def state(self) -> PartState:
@@ -51,9 +53,11 @@ class Embedding:
             except EmbedderUnavailable as error:
                 log.warning("embedder_failed", detail=error.detail)
                 self._state = PartState("down", required=True, detail=str(error.params.get("reason", "")))
+                self.tried.set()
                 self._stopping.wait(RETRY_SECONDS)
             else:
                 self._state = PartState("ready", required=True)
+                self.tried.set()
                 then()
                 return
 

@@ -17,6 +17,7 @@ import typer
 from pydantic import ValidationError
 
 from app import __version__
+from app.cli import garbage
 from app.cli.adapters import adapters_cli
 from app.cli.alarms import alarms_cli
 from app.cli.evaluate import evaluation_cli
@@ -71,6 +72,7 @@ def serve(
     ] = True,
 ) -> None:
     """Start the server. · 启动服务器。"""
+    garbage.begin()
     from app.cli.serve import run_server  # noqa: PLC0415 - loads the whole service
     from app.wiring import Duty  # noqa: PLC0415
 
@@ -84,6 +86,7 @@ def serve(
 @cli.command()
 def worker() -> None:
     """Work through the queues beside other processes. · 与其他进程一起处理任务队列。"""
+    garbage.begin()
     from app.cli.worker import run_worker  # noqa: PLC0415 - loads the whole service
 
     at = terminal()

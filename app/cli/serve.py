@@ -21,6 +21,7 @@ from rich.console import Console
 from app.api.app import create_app
 from app.catalogue.folder import DataFolder, RunNote
 from app.catalogue.keys import Role, new_secret
+from app.cli import garbage
 from app.cli.client import Client
 from app.cli.link import fresh_link
 from app.cli.logs import configure_logging
@@ -56,6 +57,7 @@ def run_server(
         shown = f"[{host}]" if ":" in host else host
         note = RunNote(pid=os.getpid(), url=f"http://{shown}:{port}", token=new_secret())
         services = build_services(settings, note.token, parts, duty, folder.process_id())
+        garbage.collect_after(services.embedding.tried)
         _show_first_key(services, words, console)
         folder.announce(note)
         console.print(words("listening", url=note.url), markup=False)
@@ -84,6 +86,7 @@ def owned_folder(settings: Settings, parts: Parts | None) -> Iterator[DataFolder
 
     Raises `DataFolderLocked`, `WeightsMissing`; with `parts` no weights are needed.
     """
+    garbage.begin()
     go_offline()
     share_cores()
     folder = DataFolder(settings.data_dir)
@@ -96,6 +99,7 @@ def owned_folder(settings: Settings, parts: Parts | None) -> Iterator[DataFolder
             yield folder
     finally:
         folder.release()
+        garbage.end()
 
 
 def _stopped(_signal: int, _frame: object) -> None:

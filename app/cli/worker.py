@@ -9,6 +9,7 @@ import signal
 from rich.console import Console
 
 from app.api.app import create_app
+from app.cli import garbage
 from app.cli.serve import owned_folder
 from app.cli.words import Words
 from app.parts import Parts
@@ -25,6 +26,7 @@ def run_worker(settings: Settings, words: Words, console: Console, parts: Parts 
     """
     with owned_folder(settings, parts) as folder:
         services = build_services(settings, "", parts, Duty.WORKER, folder.process_id())
+        garbage.collect_after(services.embedding.tried)
         console.print(words("working", process=services.process_id), markup=False)
         asyncio.run(_work(services))
         if services.is_hurrying():  # a step that still runs would hold up the end

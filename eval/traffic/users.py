@@ -51,6 +51,7 @@ class Asking(_User):
                         context={},
                     )
                 ended = ended or line.startswith(b"event: done")
+            response.request_meta["response_time"] = (time.perf_counter() - started) * 1000  # not that of its headers
             if response.status_code < 400 and not ended:
                 response.failure("no answer at the end")
 
