@@ -51,9 +51,9 @@ from app.api.web import pages, sessions
 from app.finetune.jobs import TrainingJobs
 from app.finetune.leftovers import sweep_now_and_then
 from app.services import Services
-from app.wiring import (
+from app.wiring.alarms import build_alarms
+from app.wiring.work import (
     build_adapters,
-    build_alarms,
     build_conversing,
     build_hosting,
     build_promoting,

@@ -43,7 +43,7 @@ def write_backup(at: Terminal, target: Path, *, as_json: bool) -> int:
 def restore_folder(at: Terminal, source: Path, *, as_json: bool) -> int:
     """Restores into the data folder; 1 where something does not agree afterwards, which is told."""
     from app.api.maintenance import wording  # noqa: PLC0415 - these load the whole service
-    from app.wiring import restore_backup  # noqa: PLC0415
+    from app.wiring.restoring import restore_backup  # noqa: PLC0415
 
     folder = DataFolder(at.settings.data_dir)
     folder.acquire(to_restore=True)

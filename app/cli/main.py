@@ -74,7 +74,7 @@ def serve(
     """Start the server. · 启动服务器。"""
     garbage.begin()
     from app.cli.serve import run_server  # noqa: PLC0415 - loads the whole service
-    from app.wiring import Duty  # noqa: PLC0415
+    from app.wiring.services import Duty  # noqa: PLC0415
 
     given = {"port": port, "host": host}
     changes = {name: value for name, value in given.items() if value is not None}

@@ -15,7 +15,7 @@ from app.catalogue.folder import DataFolder
 from app.errors import ManualqaError, MoveSourceMissing
 from app.moving.sides import Folders, Shared, Side
 from app.settings import Settings
-from app.wiring import BLOB_STORES, VECTOR_STORES, Indexes, open_stores
+from app.wiring.stores import BLOB_STORES, VECTOR_STORES, Indexes, open_stores
 
 _PROBE = "kb-probe-g1"
 """An index that there is not: asking it something tells a server that can be used from one that cannot."""

@@ -31,7 +31,9 @@ from app.parts import Parts
 from app.phrases import translated
 from app.services import Services
 from app.settings import Settings, go_offline, share_cores
-from app.wiring import Duty, build_services, check_weights, traces
+from app.wiring.parts import check_weights
+from app.wiring.services import Duty, build_services
+from app.wiring.traces import traces
 
 SAMPLE_BASE = "sample"
 BACKLOG = 512

@@ -15,7 +15,7 @@ from app.cli.words import Words
 from app.parts import Parts
 from app.services import Services
 from app.settings import Settings
-from app.wiring import Duty, build_services
+from app.wiring.services import Duty, build_services
 
 
 def run_worker(settings: Settings, words: Words, console: Console, parts: Parts | None = None) -> None:

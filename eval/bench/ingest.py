@@ -12,7 +12,7 @@ from app.errors import DocumentError
 from app.ingest.media import MediaType, parser_for
 from app.ingest.reading import parse_whole
 from app.settings import load_settings
-from app.wiring import parse_limits
+from app.wiring.parts import parse_limits
 from eval.bench.server import console, filled_base, running_server
 
 

@@ -28,7 +28,7 @@ from app.parts import Parts
 from app.ports import Vectors
 from app.settings import Settings
 from app.text.quoting import letters_of
-from app.wiring import build_services
+from app.wiring.services import build_services
 from eval.bench.large import fresh
 from eval.bench.server import NO_MODEL
 

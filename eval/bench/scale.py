@@ -35,7 +35,7 @@ from app.ports import IndexEntry, KeywordIndex, Vectors, VectorStore
 from app.retrieve.search import Searcher
 from app.settings import Settings
 from app.types import Chunk, DocumentState, Fingerprint
-from app.wiring import VECTOR_STORES
+from app.wiring.stores import VECTOR_STORES
 from eval.baselines.environment import stock_python
 from eval.bench.large import fresh
 from eval.bench.made_up import CHUNKS_A_DOCUMENT, DIMENSIONS, MadeDocument, MadeQuestion, MadeUp

@@ -24,7 +24,7 @@ from app.retrieve.keyword import TantivyKeywordIndex
 from app.retrieve.prefixes import prefixes_for
 from app.retrieve.stores.chroma import ChromaVectorStore
 from app.settings import Settings, go_offline, load_settings, share_cores
-from app.wiring import parse_limits
+from app.wiring.parts import parse_limits
 from eval.bench.large import fresh
 
 MINILM = "all-minilm-l6-v2"

@@ -22,7 +22,7 @@ from app.retrieve.stores.milvus.names import collection_name
 from app.retrieve.stores.milvus.server import MilvusServer
 from app.retrieve.stores.milvus.vectors import PREFIX, Hnsw, MilvusVectorStore
 from app.settings import Settings
-from app.wiring import VECTOR_STORES
+from app.wiring.stores import VECTOR_STORES
 from eval.bench.large import fresh
 from eval.bench.made_up import CHUNKS_A_DOCUMENT, MadeDocument, MadeQuestion, MadeUp
 from eval.bench.scale import QUESTIONS, SEED, Row, filling, times

@@ -24,7 +24,8 @@ from app.parts import Parts
 from app.ports import Message
 from app.settings import Settings
 from app.types import PromptKind
-from app.wiring import _endpoint, build_services
+from app.wiring.parts import _endpoint
+from app.wiring.services import build_services
 from tests.fixtures.catalogues import a_catalogue
 from tests.fixtures.embedders import WordEmbedder
 from tests.fixtures.lora import TINY, a_lora

@@ -25,7 +25,7 @@ from app.generate.llm import FixedEndpoint, OpenAICompatibleModel
 from app.parts import Parts
 from app.ports import OcrLimits, Progress, RecognisedLine, RecognisedPage
 from app.settings import Settings
-from app.wiring import reading
+from app.wiring.parts import reading
 from tests.fixtures.embedders import WordEmbedder
 
 OCR_MARKER = "ostrelin"

@@ -17,7 +17,7 @@ from app.retrieve.embed_remote import RemoteEmbedder
 from app.retrieve.prefixes import Prefixes
 from app.services import Services
 from app.settings import Settings
-from app.wiring import build_services
+from app.wiring.services import build_services
 from tests.fixtures.embedding_server import REFUSED, EmbeddingServer, Fault
 from tests.fixtures.scripted_model import scripted_model
 from tests.fixtures.waiting import wait_for

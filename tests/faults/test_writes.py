@@ -23,7 +23,7 @@ from app.errors import IndexUnavailable
 from app.generate.llm import FixedEndpoint, OpenAICompatibleModel
 from app.parts import Parts
 from app.settings import Settings
-from app.wiring import build_services
+from app.wiring.services import build_services
 from tests.faults.scenarios import SMALL, small
 from tests.faults.server import UNSETTLED
 from tests.fixtures.embedders import WordEmbedder

@@ -20,7 +20,9 @@ from app.finetune.preparation import Preparation
 from app.generate.llm import FixedEndpoint, OpenAICompatibleModel
 from app.parts import Parts
 from app.settings import Settings
-from app.wiring import build_adapters, build_services, served_base
+from app.wiring.parts import served_base
+from app.wiring.services import build_services
+from app.wiring.work import build_adapters
 from tests.fixtures.adapters import NotedHost
 from tests.fixtures.embedders import WordEmbedder
 from tests.fixtures.trainings import scripted

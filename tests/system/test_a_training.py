@@ -16,7 +16,7 @@ from app.api.app import create_app
 from app.generate.llm import FixedEndpoint, OpenAICompatibleModel
 from app.parts import Parts
 from app.settings import Settings
-from app.wiring import build_services
+from app.wiring.services import build_services
 from tests.fixtures.codes import MANUAL, pairs
 from tests.fixtures.embedders import WordEmbedder
 from tests.fixtures.tiny_chat_model import a_tiny_base

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from app.errors import ExtraMissing, IndexUnavailable, MilvusAddressMissing
 from app.settings import Settings
-from app.wiring import VECTOR_STORES
+from app.wiring.stores import VECTOR_STORES
 
 SECRET = "root:of-no-use-to-anybody"
 
@@ -76,5 +76,5 @@ def test_a_server_that_is_not_there_is_told_at_the_first_call_without_the_token(
 
 
 def test_pymilvus_is_imported_by_those_who_use_it() -> None:
-    loaded = "import app.wiring, sys; sys.exit('pymilvus' in sys.modules)"
+    loaded = "import app.wiring.services, app.wiring.stores, sys; sys.exit('pymilvus' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", loaded], timeout=120).returncode == 0

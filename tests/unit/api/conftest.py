@@ -21,7 +21,7 @@ from app.generate.llm import FixedEndpoint, OpenAICompatibleModel
 from app.parts import Parts
 from app.services import Services
 from app.settings import Settings
-from app.wiring import build_services
+from app.wiring.services import build_services
 from tests.fixtures.adapters import NotedHost, a_base_folder
 from tests.fixtures.embedders import GatedEmbedder
 from tests.fixtures.scripted_model import Fault, ScriptedModel, scripted_model

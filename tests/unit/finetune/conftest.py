@@ -17,7 +17,7 @@ from app.models.training_base import TrainingBase
 from app.parts import Parts
 from app.services import Services
 from app.settings import Settings
-from app.wiring import build_services
+from app.wiring.services import build_services
 from tests.fixtures.catalogues import Catalogue, a_catalogue
 from tests.fixtures.embedders import WordEmbedder
 from tests.fixtures.tiny_chat_model import a_tiny_base

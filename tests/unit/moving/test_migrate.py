@@ -32,7 +32,7 @@ from app.ingest.consistency import Consistency
 from app.settings import Settings, child_environment, load_settings
 from app.settings_file import settings_in
 from app.types import PromptKind
-from app.wiring import build_services
+from app.wiring.services import build_services
 from tests.faults.test_kills import APP, points_of
 from tests.fixtures.milvus_servers import MilvusLite
 from tests.fixtures.postgres import PostgresServer
