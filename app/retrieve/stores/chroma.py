@@ -13,6 +13,7 @@ import numpy as np
 from app.errors import IndexUnavailable
 from app.ports import Vectors
 from app.retrieve.stores.index_ids import checked_index_id
+from app.retrieve.stores.readers_first import ReadersFirst
 
 if TYPE_CHECKING:
     from chromadb.api import ClientAPI
@@ -24,6 +25,8 @@ HNSW: CreateHNSWConfiguration = {"space": "cosine", "ef_construction": 200, "ef_
 search; Chroma's own defaults gave 0.998 on average and 0.84 for the worst question."""
 
 _READ_BATCH = 1000
+_SHARED_BATCH = 16
+"""Vectors written at once while somebody searches: 40 ms at 100,000."""
 _Result = TypeVar("_Result")
 
 
@@ -31,7 +34,8 @@ class ChromaVectorStore:
     """Port `VectorStore`: one collection per index id, cosine space.
 
     Only one process may open `folder` (two lose rows unseen; the data folder's lock sees to that). A write holds up
-    other threads for as long as its batch takes, so batches are of `write_batch` vectors, 64 or less.
+    other threads for as long as its batch takes, so batches are of `write_batch` vectors, 64 or less, and of fewer
+    while somebody searches, who goes before the next of them.
     """
 
     def __init__(self, folder: Path, write_batch: int = 64) -> None:
@@ -40,6 +44,7 @@ class ChromaVectorStore:
 
         self._write_batch = write_batch
         self._writing = threading.Lock()
+        self._first = ReadersFirst()
         settings = ChromaSettings(_env_file=None, anonymized_telemetry=False)
 
         def connect() -> ClientAPI:
@@ -58,10 +63,14 @@ class ChromaVectorStore:
                     name, embedding_function=None, configuration={"hnsw": HNSW}
                 )
             )
-            for some in _slices(len(chunk_ids), self._write_batch):
+            for some in self._batches(len(chunk_ids)):
                 _guarded(partial(collection.upsert, list(chunk_ids[some]), vectors[some]))
 
     def search(self, index_id: str, vector: Vectors, limit: int) -> list[tuple[str, float]]:
+        with self._first.reading():
+            return self._nearest(index_id, vector, limit)
+
+    def _nearest(self, index_id: str, vector: Vectors, limit: int) -> list[tuple[str, float]]:
         collection = self._collection(index_id)
         if collection is None or limit < 1:
             return []
@@ -72,6 +81,10 @@ class ChromaVectorStore:
         return sorted(hits, key=lambda hit: (-hit[1], hit[0]))
 
     def cosines(self, index_id: str, chunk_ids: Sequence[str], vector: Vectors) -> dict[str, float]:
+        with self._first.reading():
+            return self._cosines(index_id, chunk_ids, vector)
+
+    def _cosines(self, index_id: str, chunk_ids: Sequence[str], vector: Vectors) -> dict[str, float]:
         collection = self._collection(index_id)
         if collection is None:
             return {}
@@ -101,7 +114,7 @@ class ChromaVectorStore:
         if collection is None:
             return
         with self._writing:
-            for some in _slices(len(chunk_ids), self._write_batch):
+            for some in self._batches(len(chunk_ids)):
                 _guarded(partial(collection.delete, list(chunk_ids[some])))
 
     def drop(self, index_id: str) -> None:
@@ -118,6 +131,15 @@ class ChromaVectorStore:
 
     def close(self) -> None:
         self._client.close()  # type: ignore[attr-defined]
+
+    def _batches(self, length: int) -> Iterator[slice]:
+        """What is written at once, each after those who search."""
+        start = 0
+        while start < length:
+            self._first.stand_aside()
+            size = min(self._write_batch, _SHARED_BATCH) if self._first.were_here else self._write_batch
+            yield slice(start, start + size)
+            start += size
 
     def _collection(self, index_id: str) -> Collection | None:
         """The collection, looked up anew each time (it may have been dropped), or None where there is none."""
