@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-PATIENCE_SECONDS = 0.25
+PATIENCE_SECONDS = 0.05
 """Longest that a writer stands aside at a time, so that readers without end do not stop it."""
 _BETWEEN_SECONDS = 0.005
 """Between two reads of one search."""
