@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 
 from app.errors import IndexUnavailable
@@ -208,6 +209,30 @@ class TestChroma(VectorStoreContract):
         with pytest.raises(IndexUnavailable):
             self.open(tmp_path)
 
+    def test_indexes_that_were_put_away_are_read_and_those_that_were_dropped_stay_open_for_a_while_only(
+        self, tmp_path: Path
+    ) -> None:
+        before = psutil.Process().num_fds()
+        store = ChromaVectorStore(tmp_path / "vectors", open_indexes=8)
+        indexes = [f"kb-{number:03d}-g1" for number in range(100)]
+        vectors = {index: unit_vectors(12, seed) for seed, index in enumerate(indexes)}
+        for index, rows in vectors.items():
+            store.upsert(index, names(12), rows)
+        for index in indexes[70:]:
+            store.drop(index)
+        for index in indexes[:70]:
+            assert store.search(index, vectors[index][7], 1)[0][0] == names(12)[7]
+        for index in indexes[:70]:
+            assert store.ids(index) == set(names(12))
+        for index in indexes[:70]:
+            assert store.cosines(index, names(12), vectors[index][3])[names(12)[3]] == pytest.approx(1, abs=1e-5)
+        for index in indexes[:70]:
+            ids, rows = store.vectors(index, names(12))
+            assert ids == names(12)
+            assert np.allclose(rows, vectors[index], atol=1e-6)
+        assert psutil.Process().num_fds() - before < 75 * 4  # Chroma keeps some fifty, however few it is told to keep
+        store.close()
+
     def test_a_killed_writer_loses_nothing_it_acknowledged(self, tmp_path: Path) -> None:
         writer = subprocess.Popen(
             [sys.executable, "-c", _WRITES_UNTIL_KILLED, str(tmp_path / "vectors"), BASE, str(DIMENSIONS)],
@@ -243,9 +268,6 @@ import sys
 from pathlib import Path
 import numpy as np
 from app.retrieve.stores.chroma import ChromaVectorStore
-from app.retrieve.stores.milvus.server import MilvusServer
-from app.retrieve.stores.milvus.vectors import MilvusVectorStore
-from tests.fixtures.milvus_servers import MilvusLite
 store = ChromaVectorStore(Path(sys.argv[1]))
 rows = np.random.default_rng(5).normal(size=(64, int(sys.argv[3]))).astype(np.float32)
 rows /= np.linalg.norm(rows, axis=1, keepdims=True)

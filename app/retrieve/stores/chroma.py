@@ -24,6 +24,10 @@ HNSW: CreateHNSWConfiguration = {"space": "cosine", "ef_construction": 200, "ef_
 """Recall@50 of 1.00 on 8,000 clustered vectors, also after deleting half of them and adding them again, at 1 ms a
 search; Chroma's own defaults gave 0.998 on average and 0.84 for the worst question."""
 
+OPEN_INDEXES = 256
+"""Kept in memory, those that were used last, also some that were dropped: 3 MB each at least, and four descriptors."""
+_PUT_AWAY = "Nothing found on disk"
+
 _READ_BATCH = 1000
 _SHARED_BATCH = 16
 """Vectors written at once while somebody searches: 40 ms at 100,000."""
@@ -38,20 +42,11 @@ class ChromaVectorStore:
     while somebody searches, who goes before the next of them.
     """
 
-    def __init__(self, folder: Path, write_batch: int = 64) -> None:
-        import chromadb  # noqa: PLC0415 - half a second, which the command line need not wait
-        from chromadb.config import Settings as ChromaSettings  # noqa: PLC0415
-
+    def __init__(self, folder: Path, write_batch: int = 64, open_indexes: int = OPEN_INDEXES) -> None:
         self._write_batch = write_batch
         self._writing = threading.Lock()
         self._first = ReadersFirst()
-        settings = ChromaSettings(_env_file=None, anonymized_telemetry=False)
-
-        def connect() -> ClientAPI:
-            folder.mkdir(parents=True, exist_ok=True)
-            return chromadb.PersistentClient(folder, settings=settings)
-
-        self._client = _guarded(connect)
+        self._client = _guarded(partial(_connected, folder, open_indexes))
 
     def upsert(self, index_id: str, chunk_ids: Sequence[str], vectors: Vectors) -> None:
         name = checked_index_id(index_id)
@@ -75,7 +70,7 @@ class ChromaVectorStore:
         if collection is None or limit < 1:
             return []
         query = vector.reshape(1, -1)
-        found = _guarded(partial(collection.query, query, n_results=limit, include=["distances"]))
+        found = self._read(collection, partial(collection.query, query, n_results=limit, include=["distances"]))
         distances = (found["distances"] or [[]])[0]
         hits = [(chunk_id, 1.0 - distance) for chunk_id, distance in zip(found["ids"][0], distances, strict=True)]
         return sorted(hits, key=lambda hit: (-hit[1], hit[0]))
@@ -92,7 +87,7 @@ class ChromaVectorStore:
         exact: dict[str, float] = {}
         for some in _slices(len(chunk_ids), _READ_BATCH):
             ids = list(dict.fromkeys(chunk_ids[some]))
-            got = _guarded(partial(collection.get, ids, include=["embeddings"]))
+            got = self._read(collection, partial(collection.get, ids, include=["embeddings"]))
             rows = np.asarray(got["embeddings"], np.float32).reshape(len(got["ids"]), len(question))
             lengths = np.linalg.norm(rows, axis=1) * np.linalg.norm(question)
             exact.update(zip(got["ids"], (rows @ question / lengths).tolist(), strict=True))
@@ -104,7 +99,8 @@ class ChromaVectorStore:
             return [], np.zeros((0, 0), np.float32)
         found: dict[str, Vectors] = {}
         for some in _slices(len(chunk_ids), _READ_BATCH):
-            got = _guarded(partial(collection.get, list(dict.fromkeys(chunk_ids[some])), include=["embeddings"]))
+            ids = list(dict.fromkeys(chunk_ids[some]))
+            got = self._read(collection, partial(collection.get, ids, include=["embeddings"]))
             found.update(zip(got["ids"], np.asarray(got["embeddings"], np.float32), strict=True))
         ids = [chunk_id for chunk_id in dict.fromkeys(chunk_ids) if chunk_id in found]
         return ids, np.stack([found[chunk_id] for chunk_id in ids]) if ids else np.zeros((0, 0), np.float32)
@@ -124,13 +120,29 @@ class ChromaVectorStore:
 
     def ids(self, index_id: str) -> set[str]:
         collection = self._collection(index_id)
-        return set() if collection is None else set(_guarded(partial(collection.get, include=[]))["ids"])
+        return set() if collection is None else set(self._read(collection, partial(collection.get, include=[]))["ids"])
 
     def indexes(self) -> set[str]:
         return {collection.name for collection in _guarded(self._client.list_collections)}
 
     def close(self) -> None:
         self._client.close()  # type: ignore[attr-defined]
+
+    def _read(self, collection: Collection, ask: Callable[[], _Result]) -> _Result:
+        """What `ask` gives, also of an index that Chroma has put away.
+
+        Of those that were not used last it keeps `open_indexes` in memory. What it puts away before it ever wrote it
+        out, a small index, it does not find again until something is written to it; then it is made from its log. To
+        take out what is not there changes nothing.
+        """
+        try:
+            return _guarded(ask)
+        except IndexUnavailable as error:
+            if _PUT_AWAY not in (error.detail or ""):
+                raise
+        with self._writing:
+            _guarded(partial(collection.delete, ["-"]))
+        return _guarded(ask)
 
     def _batches(self, length: int) -> Iterator[slice]:
         """What is written at once, each after those who search."""
@@ -154,6 +166,23 @@ class ChromaVectorStore:
                 return None
 
         return _guarded(look)
+
+
+def _connected(folder: Path, open_indexes: int) -> ClientAPI:
+    """A client as `chromadb.PersistentClient` makes it, which would keep open as many as there are descriptors for."""
+    from chromadb.api.client import Client  # noqa: PLC0415 - half a second, which the command line need not wait
+    from chromadb.api.rust import RustBindingsAPI  # noqa: PLC0415
+    from chromadb.config import Settings as ChromaSettings  # noqa: PLC0415
+    from chromadb.config import System  # noqa: PLC0415
+
+    folder.mkdir(parents=True, exist_ok=True)
+    system = System(
+        ChromaSettings(_env_file=None, anonymized_telemetry=False, is_persistent=True, persist_directory=str(folder))
+    )
+    server = system.instance(RustBindingsAPI)
+    server.hnsw_cache_size = min(server.hnsw_cache_size, open_indexes)
+    system.start()
+    return Client.from_system(system)
 
 
 def _slices(length: int, size: int) -> Iterator[slice]:
