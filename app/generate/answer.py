@@ -146,7 +146,7 @@ class Answerer:
                 await to_thread.run_sync(draft.select, words, most)
                 span.note(passages=len(draft.passages))
             try:
-                async with aclosing(self._written(draft, draft.passages)) as tokens:
+                async with aclosing(self._written(draft)) as tokens:
                     async for text in tokens:
                         yield text
             except AdapterNotHosted:
@@ -157,11 +157,11 @@ class Answerer:
             else:
                 return
 
-    async def _written(self, draft: _Draft, passages: Sequence[Passage]) -> AsyncGenerator[str]:
+    async def _written(self, draft: _Draft) -> AsyncGenerator[str]:
         """What may be shown of the model's text as it comes; ends early once it is settled that it refuses."""
         reply, author = draft.reply, draft.author
         draft.model = self.model.name
-        messages = grounded_messages(draft.question, passages, draft.language, author.prompt)
+        messages = grounded_messages(draft.question, draft.passages, draft.language, author.prompt)
         weighed = False
         screen = draft.screen
         stream = self.model.stream(messages, self.limits.max_answer_tokens, author.adapter)

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from concurrent.futures import Future
-from concurrent.futures import TimeoutError as FutureTimeout
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from queue import SimpleQueue
 from typing import ParamSpec, TypeVar
 
 import structlog
@@ -22,6 +19,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from app import tracing
 from app.breakers import PartAwayError
 from app.errors import BlobsUnavailable, Unavailable
+from app.one_thread import OneThread
 
 log = structlog.get_logger(__name__)
 
@@ -106,7 +104,7 @@ class Durable:
         self._limits = limits
         self._stopping = threading.Event()
         self._names: dict[object, str] = {}
-        self._places = _InOrder("places in queues")
+        self._places = OneThread("places in queues")
         self._client: DBOSClient | None = None
         if not place.works:
             self._client = DBOSClient(
@@ -222,7 +220,9 @@ class Durable:
             with SetWorkflowID(identity):
                 DBOS.enqueue_workflow(queue, workflow, *args, **kwargs)
 
-        if not self._places.run(place, _PLACE_SECONDS):
+        try:
+            self._places.run(place, _PLACE_SECONDS)
+        except TimeoutError:
             log.warning("queue_locked", queue=queue, workflow_id=identity)
 
     def is_lost(self, identity: str) -> bool | None:
@@ -288,34 +288,6 @@ class Durable:
             return self.insist(partial(run, *args, **kwargs))
 
         return again
-
-
-class _InOrder:
-    """A thread that does what is asked of it in order; a daemon, as what it does may never end."""
-
-    def __init__(self, name: str) -> None:
-        self._asked: SimpleQueue[tuple[Callable[[], None], Future[None]]] = SimpleQueue()
-        threading.Thread(target=self._work, name=name, daemon=True).start()
-
-    def run(self, action: Callable[[], None], seconds: float) -> bool:
-        """Whether it is done after so many seconds; what it raises until then is raised. It goes on by itself."""
-        done: Future[None] = Future()
-        self._asked.put((action, done))
-        try:
-            done.result(seconds)
-        except FutureTimeout:
-            return False
-        return True
-
-    def _work(self) -> None:
-        while True:
-            action, done = self._asked.get()
-            try:
-                action()
-            except BaseException as error:  # noqa: BLE001 - raised again in the asker's thread
-                done.set_exception(error)
-            else:
-                done.set_result(None)
 
 
 @contextmanager

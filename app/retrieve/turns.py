@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import threading
 import time
-import weakref
 from collections.abc import Callable
-from concurrent.futures import Future
-from queue import SimpleQueue
 from typing import TypeVar
+
+from app.one_thread import OneThread
 
 PATIENCE_SECONDS = 1.0
 """Longest that one turn of passages stands aside in all, so that questions without end do not stop an ingest."""
@@ -29,8 +28,8 @@ class Turns:
         self._left = 0.0
         self._changed = threading.Condition()
         self._questions = 0
-        self._asking = _Worker("questions")
-        self._reading = _Worker("passages")
+        self._asking = OneThread("questions")
+        self._reading = OneThread("passages")
 
     def question(self, work: Callable[[], _Result]) -> _Result:
         with self._changed:
@@ -58,37 +57,3 @@ class Turns:
         with self._changed:
             self._changed.wait_for(lambda: self._questions == 0, self._left)
         self._left = max(0.0, self._left - (time.monotonic() - started))
-
-
-class _Worker:
-    """A thread that does what is asked of it in order, as long as this object lives.
-
-    A daemon, unlike those of an executor: it still works for threads that the interpreter waits for when it ends.
-    """
-
-    def __init__(self, name: str) -> None:
-        self._jobs: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
-        self._thread = threading.Thread(target=_do_jobs, args=(self._jobs,), name=name, daemon=True)
-        self._thread.start()
-        weakref.finalize(self, self._jobs.put, None).atexit = False
-
-    def is_current(self) -> bool:
-        return threading.current_thread() is self._thread
-
-    def run(self, work: Callable[[], _Result]) -> _Result:
-        outcome: Future[_Result] = Future()
-
-        def job() -> None:
-            try:
-                outcome.set_result(work())
-            except BaseException as error:  # noqa: BLE001 - raised again in the asker's thread
-                outcome.set_exception(error)
-
-        self._jobs.put(job)
-        return outcome.result()
-
-
-def _do_jobs(jobs: SimpleQueue[Callable[[], None] | None]) -> None:
-    while (job := jobs.get()) is not None:
-        job()
-        del job  # it may be the last that holds the owner of this thread
